@@ -1,0 +1,264 @@
+"""Floor: carries out what the dialogue decides, with the call's ports, playout and memory.
+
+The rules are pure (turns/dialogue.py); this is their hand in the world, and it belongs to the Call.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from openclaw_actors.actors.events import EventLog
+from openclaw_actors.actors.latency import TurnClock
+from openclaw_actors.actors.memory import OpenUtterance
+from openclaw_actors.actors.stage import CallContext
+from openclaw_actors.messages import (
+    Ask,
+    Credit,
+    Heard,
+    Interrupt,
+    LikelyEnd,
+    Line,
+    Resumed,
+    ResumePlayout,
+    Say,
+    SpeechStarted,
+    SpeechSustained,
+    Spoken,
+    TurnEnded,
+)
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.turns import dialogue
+
+_log = get_logger(__name__)
+
+SAY_AGAIN = "Sorry, could you say that again?"
+NO_ANSWER = "Sorry, I did not get an answer to that. Please try again."
+
+CRASHES_AN_ENGINE = 2
+"""Failures on one utterance after which the next engine tries it, and then the caller is asked to repeat it."""
+
+
+class Floor:
+    """Who speaks in one call."""
+
+    def __init__(self, context: CallContext, events: EventLog, history: tuple[Line, ...]) -> None:
+        self._context = context
+        self._events = events
+        self._memory = context.memory
+        self._playout = context.playout
+        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.settings.agent.greeting}
+        self._onset_at = 0.0
+        self._farewell = 0
+        self._crashes: dict[int, int] = {}
+        self.clock = TurnClock()
+        self.active_at = time.monotonic()
+        """When somebody last spoke, or was found to."""
+        self.farewell_spoken = False
+        self._dialogue = dialogue.Dialogue(self._rules(), self, history)
+
+    @property
+    def history(self) -> tuple[Line, ...]:
+        """The conversation so far."""
+        return tuple(self._dialogue.history)
+
+    def refresh_rules(self) -> None:
+        """Another agent may allow more, or less."""
+        self._dialogue.rules = self._rules()
+
+    def _rules(self) -> dialogue.Rules:
+        turns, agent = self._context.settings.turns, self._context.engines.agent
+        return dialogue.Rules(
+            barge_in=turns.barge_in,
+            resume_false_interruption=turns.resume_false_interruption,
+            preemptive=turns.preemptive,
+            speculative=agent.speculative,
+        )
+
+    # --- the caller -----------------------------------------------------------------------------------------------
+
+    def turn_event(self, event: Any) -> None:
+        """What the Turns found."""
+        rules = self._dialogue
+        match event:
+            case SpeechStarted(utterance, at):
+                self._onset_at = at
+                self.active_at = time.monotonic()
+                self._memory.unheard.setdefault(utterance, OpenUtterance(utterance))
+                self._keep_ring()
+                self._events.publish("call.speech.started", utterance=utterance)
+                self._carry_out(rules.speech_started(utterance))
+            case SpeechSustained(utterance):
+                self._carry_out(rules.sustained(utterance))
+            case LikelyEnd(utterance, rev, end):
+                self._owe(utterance, rev, end, over=False)
+                self._carry_out(rules.likely_end(utterance, rev))
+            case Resumed(utterance, rev):
+                self._owe(utterance, rev, None, over=False)
+                self._carry_out(rules.resumed(utterance, rev))
+            case TurnEnded(utterance, rev, end, voiced_at):
+                self._owe(utterance, rev, end, over=True)
+                self.clock.ended(voiced_at, time.monotonic())
+                self._carry_out(rules.turn_ended(utterance, rev))
+
+    def heard(self, heard: Heard) -> None:
+        """What the Stt recognised."""
+        self.active_at = time.monotonic()
+        if heard.final:
+            self.clock.heard(self.active_at)
+        elif heard.text:
+            self._events.publish(
+                "call.transcript", role="user", text=heard.text, final=False, utterance=heard.utterance
+            )
+        self._carry_out(self._dialogue.heard(heard.utterance, heard.rev, heard.text, final=heard.final))
+
+    def typed(self, text: str) -> None:
+        """The caller wrote it."""
+        self._carry_out(self._dialogue.typed(text))
+
+    def _owe(self, utterance: int, rev: int, end: int | None, *, over: bool) -> None:
+        owed = self._memory.unheard.get(utterance)
+        if owed is not None:
+            owed.rev, owed.end, owed.over = rev, end, over
+
+    def _keep_ring(self) -> None:
+        self._memory.ring.keep_from = min(self._memory.unheard, default=None)
+
+    # --- our voice --------------------------------------------------------------------------------------------------
+
+    def speak(self, text: str) -> None:
+        """A line of our own."""
+        self._carry_out(self._dialogue.speak(text))
+
+    def silence(self) -> None:
+        """Stop speaking."""
+        self._carry_out(self._dialogue.silence())
+
+    def farewell(self, turn: int) -> None:
+        """The call ends when this turn has been spoken whole."""
+        self._farewell = turn
+
+    def cut(self, fence: int) -> list[Spoken]:
+        """Silence what is below ``fence``, now; what was spoken of it (dialogue.Voice)."""
+        self._memory.fence.turn = max(self._memory.fence.turn, fence)
+        self._playout.cut(fence)
+        spoken = self._take_playout()
+        for part in spoken:
+            self._publish(part)
+        return spoken
+
+    def playout_moved(self) -> None:
+        """The playout has played on."""
+        for spoken in self._take_playout():
+            self.active_at = time.monotonic()
+            self._publish(spoken)
+            self._context.ports["tts"].tell(Credit(spoken.turn, spoken.index))
+            ended = spoken.ends_turn and not spoken.cut
+            self._carry_out(self._dialogue.spoken(spoken.turn, spoken.text, ends_turn=spoken.ends_turn, cut=spoken.cut))
+            if ended and spoken.turn == self._farewell:
+                self.farewell_spoken = True
+
+    def _take_playout(self) -> list[Spoken]:
+        spoken: list[Spoken] = []
+        for move in self._playout.take():
+            if isinstance(move, Spoken):
+                spoken.append(move)
+                continue
+            self._dialogue.voice_started(move.turn)
+            latency = self.clock.voice(move.turn, move.at)
+            if latency is not None:
+                self._events.publish("call.turn.completed", turn=move.turn, latency=latency)
+        return spoken
+
+    def _publish(self, spoken: Spoken) -> None:
+        if spoken.text:
+            self._events.publish(
+                "call.transcript", role="agent", text=spoken.text, final=True, turn=spoken.turn, cut=spoken.cut
+            )
+
+    # --- lost stages --------------------------------------------------------------------------------------------------
+
+    def agent_lost(self, *, untouched: bool) -> None:
+        """The agent went down. ``untouched``: it refused before it did anything, so any engine may be asked."""
+        turn, delivery = self._dialogue.turn, self._memory.delivery
+        if turn is None or (delivery.turn == turn.number and delivery.complete):
+            return
+        repeat = untouched or self._context.engines.agent.repeatable
+        self._carry_out(self._dialogue.reply_failed(turn.number, NO_ANSWER, repeat=repeat))
+
+    def stt_lost(self) -> int:
+        """The Stt went down; how often now on the utterance that it owes, 0 when it owes none."""
+        owed = self._owed()
+        if owed is None:
+            return 0
+        self._crashes[owed] = self._crashes.get(owed, 0) + 1
+        return self._crashes[owed]
+
+    def give_up_hearing(self) -> None:
+        """No engine could hear the owed utterance: ask the caller to say it again."""
+        owed = self._owed()
+        if owed is not None:
+            metrics.escalations_total.labels(step="repeat_please").inc()
+            self._carry_out(self._dialogue.unheard(owed, SAY_AGAIN))
+
+    def _owed(self) -> int | None:
+        return next((known.utterance for known in self._memory.unheard.values() if known.end is not None), None)
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, decisions: list[dialogue.Decision]) -> None:
+        for decision in decisions:
+            self._decide(decision)
+
+    def _decide(self, decision: dialogue.Decision) -> None:
+        ports = self._context.ports
+        match decision:
+            case dialogue.AskAgent(turn, text, history, unfinished):
+                self.clock.asked(turn)
+                ports["agent"].tell(Ask(turn, text, history, unfinished))
+            case dialogue.Speak(turn, text):
+                say = Say(turn, 0, text, last=True, shareable=text in self._own_lines)
+                self._memory.delivery.offer(say)
+                ports["tts"].tell(say)
+            case dialogue.Release(turn):
+                self._playout.release(turn)
+            case dialogue.PauseVoice(turn):
+                self._pause(turn)
+            case dialogue.ResumeVoice(turn):
+                self._tell_barge_in(turn, "resumed")
+                ports["transport"].tell(ResumePlayout(turn))
+            case dialogue.Cut(fence, barge_in):
+                self._tell_cut(fence, barge_in=barge_in)
+            case dialogue.Said(text, utterance):
+                self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
+                if self._context.settings.logs.transcripts:
+                    _log.info("the caller said", call_id=self._context.call_id, text=text)
+            case dialogue.Closed(utterance):
+                self._close(utterance)
+            case dialogue.Speculated(result):
+                metrics.speculations_total.labels(result=result).inc()
+
+    def _pause(self, turn: int) -> None:
+        if self._playout.speaking(turn) and not self._playout.paused:
+            metrics.barge_in_silence_seconds.observe(max(0.0, time.monotonic() - self._onset_at))
+        self._playout.paused = True
+
+    def _tell_cut(self, fence: int, *, barge_in: bool) -> None:
+        for port in self._context.ports.values():
+            port.tell(Interrupt(fence))
+        if self._farewell < fence:
+            self._farewell = 0
+        if barge_in:
+            self._tell_barge_in(fence - 1, "interrupted")
+
+    def _tell_barge_in(self, turn: int, outcome: str) -> None:
+        metrics.barge_ins_total.labels(outcome=outcome).inc()
+        self._events.publish("call.barge_in", turn=turn, outcome=outcome)
+
+    def _close(self, utterance: int) -> None:
+        owed = self._memory.unheard.pop(utterance, None)
+        if owed is not None and owed.end is not None:
+            self._memory.heard_to = max(self._memory.heard_to, owed.end)
+        self._crashes.pop(utterance, None)
+        self._keep_ring()

@@ -1,0 +1,79 @@
+"""What a peer tells its Call, turned into mail: audio goes straight to the Transport, the rest to the Call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pykka
+
+from openclaw_actors.actors.supervision import Port
+from openclaw_actors.errors import RefusalError
+from openclaw_actors.messages import AudioIn, HangUp, Mute, PeerState, SayText, SendText, Silence
+
+TEXT_LIMIT = 4096
+"""Characters in one line that a client sends: what /audio/speech takes at once."""
+
+
+class PeerEar:
+    """Listens to one peer of one call; ``number`` tells it from the peers before it."""
+
+    def __init__(self, call: pykka.ActorRef[Any], number: int) -> None:
+        self.number = number
+        self.transport: Port | None = None
+        self.media_at = 0.0
+        """When the last frame that really came from the caller arrived; monotonic, 0: none yet."""
+        self._call: pykka.ActorRef[Any] | None = call
+
+    def retire(self) -> None:
+        """Another peer has taken over: hear nothing more."""
+        self._call = self.transport = None
+
+    def on_audio(self, frame: AudioIn) -> None:
+        """20 ms of the caller."""
+        if not frame.concealed:
+            self.media_at = frame.arrived_at
+        if self.transport is not None:
+            self.transport.tell(frame)
+
+    def on_state(self, state: str) -> None:
+        """The connection's state."""
+        self._tell(PeerState(state, self.number))
+
+    def on_command(self, command: Mapping[str, Any]) -> None:
+        """A JSON object from the client.
+
+        Raises:
+            RefusalError: it is no command; the peer tells the client.
+        """
+        self._tell(parse_command(command))
+
+    def _tell(self, message: Any) -> None:
+        if self._call is not None and self._call.is_alive():
+            self._call.tell(message)
+
+
+def parse_command(command: Mapping[str, Any]) -> Any:
+    """The message that a client's JSON object stands for.
+
+    Raises:
+        RefusalError: 422, with what is wrong with it.
+    """
+    kind = command.get("type")
+    if kind == "interrupt":
+        return Silence()
+    if kind == "hangup":
+        return HangUp("caller_hangup")
+    if kind == "mute":
+        on = command.get("on", True)
+        if not isinstance(on, bool):
+            raise RefusalError(422, "bad_command", "mute needs on: true or false")
+        return Mute(on)
+    if kind in {"say", "text"}:
+        text = command.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise RefusalError(422, "bad_command", f"{kind} needs a text that is not empty")
+        if len(text) > TEXT_LIMIT:
+            raise RefusalError(422, "bad_command", f"a text may have {TEXT_LIMIT} characters; this has {len(text)}")
+        return SayText(text.strip()) if kind == "say" else SendText(text.strip())
+    raise RefusalError(422, "bad_command", "type must be say, text, interrupt, mute or hangup")

@@ -1,0 +1,131 @@
+"""What the five stages share: their call's context, reports upward, and a death that is always told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pykka
+
+from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.supervision import Port, dead_letter
+from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine
+from openclaw_actors.engines.tts.synthesis import Synthesis
+from openclaw_actors.media.playout import Playout
+from openclaw_actors.messages import Down, Ping, Pong, Ready, Report, Stage, Useful
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.settings import Settings
+from openclaw_actors.turns.vad import Vad
+
+_log = get_logger(__name__)
+
+USEFUL_FRAMES = 250
+"""5 s of audio through a stage: it works again."""
+
+
+@dataclass(slots=True)
+class Engines:
+    """The engines that serve one call now; an escalation replaces them."""
+
+    stt: SttEngine
+    agent: AgentEngine
+    tts: TtsEngine
+    make_vad: Callable[[], Vad]
+    vad: str = "silero"
+
+    def names(self) -> dict[str, str]:
+        """Engine ids by kind, for records and the console."""
+        return {"stt": self.stt.name, "agent": self.agent.name, "tts": self.tts.name}
+
+
+@dataclass(slots=True)
+class CallContext:
+    """What a call's stages are given. It belongs to the Call and outlives every incarnation."""
+
+    call_id: str
+    caller: str
+    settings: Settings
+    memory: Memory
+    playout: Playout
+    engines: Engines
+    synthesis: Synthesis
+    encode_pool: Executor
+    call: pykka.ActorRef[Any]
+    ports: dict[Stage, Port] = field(default_factory=dict)
+    answered_at: float = field(default_factory=time.monotonic)
+
+
+class StageActor(LoopActor):
+    """One stage of one call, in one incarnation."""
+
+    stage: ClassVar[Stage]
+
+    def __init__(self, context: CallContext, incarnation: int) -> None:
+        super().__init__()
+        self.context = context
+        self.incarnation = incarnation
+        self.log = _log.bind(call_id=context.call_id, stage=self.stage, incarnation=incarnation)
+        self._frames = 0
+
+    def on_start(self) -> None:
+        """Take up the work that memory shows, then say that the stage is ready."""
+        self.take_up()
+        self.report(Ready())
+
+    def take_up(self) -> None:
+        """Start from the Call's memory: a first incarnation finds it empty."""
+
+    def on_receive(self, message: Any) -> Any:
+        """Answer pings; hand everything else to the stage."""
+        if isinstance(message, Ping):
+            self.report(Pong(message.number))
+        else:
+            self.receive(message)
+
+    def receive(self, message: Any) -> None:
+        """Handle the stage's own mail; what it does not know is a dead letter."""
+        dead_letter(self.stage, message)
+
+    def report(self, body: Any) -> None:
+        """Tell the Call, which hears only the current incarnation."""
+        self._tell_call(Report(self.stage, self.incarnation, body))
+
+    def count_frame(self) -> None:
+        """One more frame passed: now and then that is worth a Useful."""
+        self._frames += 1
+        if self._frames == USEFUL_FRAMES:
+            self.report(Useful())
+
+    def on_poison(self, message: Any) -> None:
+        """The message that crashed the stage is not redelivered."""
+        dead_letter(self.stage, message)
+
+    def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:
+        """Hand the unread mail back and tell the Call, whatever the end was."""
+        port = self.context.ports.get(self.stage)
+        if port is not None:
+            port.detach(self.actor_ref, unread)
+        self._tell_call(Down(self.stage, self.incarnation, reason))
+
+    def on_wait(self, seconds: float) -> None:
+        """Sampled: how long mail waits."""
+        metrics.message_wait_seconds.labels(stage=self.stage).observe(seconds)
+
+    def _tell_call(self, message: Any) -> None:
+        try:
+            self.context.call.tell(message)
+        except pykka.ActorDeadError:
+            self.log.debug("the call has ended before its stage")
+
+
+def describe_error(error: BaseException | None) -> str:
+    """One line for events and records."""
+    return "ended" if error is None else f"{type(error).__name__}: {error}"[:300]
+
+
+StageTypes = Mapping[Stage, type[StageActor]]

@@ -1,0 +1,141 @@
+"""Stt: hears. It reads the Call's ring, so nothing that the caller says is lost with an incarnation."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from openclaw_actors.actors.stage import StageActor
+from openclaw_actors.errors import SlowEngineError, TransientEngineError
+from openclaw_actors.messages import (
+    SAMPLE_RATE,
+    Heard,
+    Interrupt,
+    LikelyEnd,
+    Resumed,
+    SpeechStarted,
+    Stage,
+    TurnEnded,
+    Useful,
+)
+
+PRE_ROLL = round(0.3 * SAMPLE_RATE)
+"""Samples before the onset: a VAD finds /s/ and /f/ up to 140 ms late, measured on espeak-ng's "stop"."""
+
+TAIL = round(0.2 * SAMPLE_RATE)
+"""Samples after the last voiced one, as far as they have come: a word's last consonant is often unvoiced."""
+
+
+@dataclass(slots=True)
+class _Job:
+    rev: int
+    task: asyncio.Task[None]
+
+
+class Stt(StageActor):
+    """Transcribes utterances: partials while the caller speaks where the engine offers them, a final at each end."""
+
+    stage: ClassVar[Stage] = "stt"
+
+    def take_up(self) -> None:
+        """What memory holds unheard is transcribed now, or watched until it ends."""
+        self._finals: dict[int, _Job] = {}
+        self._partials: _Job | None = None
+        for owed in self.context.memory.unheard.values():
+            if owed.end is None:
+                self._watch(owed.utterance, owed.rev)
+            else:
+                self._transcribe(owed.utterance, owed.rev, owed.end)
+
+    def receive(self, message: Any) -> None:
+        """What the Turns found. Said twice, after a restart, it is done once."""
+        match message:
+            case SpeechStarted():
+                self._forget_heard()
+                self._watch(message.utterance, 0)
+            case LikelyEnd() | TurnEnded():
+                self._transcribe(message.utterance, message.rev, message.end)
+            case Resumed():
+                self._cancel(message.utterance, message.rev)
+                self._watch(message.utterance, message.rev)
+            case Interrupt():
+                pass  # what the caller says is never stale
+            case _:
+                super().receive(message)
+
+    # --- finals -------------------------------------------------------------------------------------------------
+
+    def _transcribe(self, utterance: int, rev: int, end: int) -> None:
+        job = self._finals.get(utterance)
+        if job is not None and job.rev >= rev:
+            return
+        self._stop_partials()
+        if job is not None:
+            job.task.cancel()
+        self._finals[utterance] = _Job(rev, self.spawn(self._final(utterance, rev, end)))
+
+    async def _final(self, utterance: int, rev: int, end: int) -> None:
+        pcm = self._audio(utterance, end + TAIL)
+        seconds = len(pcm) / 2 / SAMPLE_RATE
+        deadline = self.context.settings.supervision.stt_final_s + seconds / 2
+        try:
+            async with asyncio.timeout(deadline):
+                text = await self._recognise(pcm)
+        except TimeoutError as error:
+            engine = self.context.engines.stt.name
+            raise SlowEngineError(f"{engine} gave no transcript of {seconds:.1f} s within {deadline:.1f} s") from error
+        self.report(Heard(utterance, rev, text, final=True, upto=end))
+        self.report(Useful())
+
+    async def _recognise(self, pcm: bytes) -> str:
+        engine = self.context.engines.stt
+        if not pcm:
+            return ""
+        try:
+            transcript = await engine.transcribe(pcm)
+        except TransientEngineError as error:
+            self.log.info("transcription is tried again", reason=str(error))
+            transcript = await engine.transcribe(pcm)
+        return transcript.text.strip()
+
+    def _cancel(self, utterance: int, rev: int) -> None:
+        job = self._finals.get(utterance)
+        if job is not None and job.rev < rev:
+            job.task.cancel()
+
+    def _forget_heard(self) -> None:
+        unheard = self.context.memory.unheard
+        for utterance in [known for known in self._finals if known not in unheard]:
+            del self._finals[utterance]
+
+    # --- partials -------------------------------------------------------------------------------------------------
+
+    def _watch(self, utterance: int, rev: int) -> None:
+        self._stop_partials()
+        if self.context.engines.stt.partial_every_s > 0:
+            self._partials = _Job(rev, self.spawn(self._follow(utterance, rev)))
+
+    def _stop_partials(self) -> None:
+        if self._partials is not None:
+            self._partials.task.cancel()
+            self._partials = None
+
+    async def _follow(self, utterance: int, rev: int) -> None:
+        engine = self.context.engines.stt
+        said = ""
+        while True:
+            await asyncio.sleep(engine.partial_every_s)
+            ring = self.context.memory.ring
+            try:
+                transcript = await engine.transcribe(self._audio(utterance, ring.end), final=False)
+            except TransientEngineError:
+                continue  # a partial is a courtesy; the final has its own retry
+            text = transcript.text.strip()
+            if text and text != said:
+                said = text
+                self.report(Heard(utterance, rev, text, final=False, upto=ring.end))
+
+    def _audio(self, utterance: int, end: int) -> bytes:
+        memory = self.context.memory
+        return memory.ring.read(max(utterance - PRE_ROLL, memory.heard_to), end)

@@ -1,0 +1,281 @@
+"""Switchboard: one a process. Admits, finds, ends and drains calls; a dead call is never created anew."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pykka
+
+from openclaw_actors.actors.board import Admission, StartedCall
+from openclaw_actors.actors.call import Call, CallSpec, Services
+from openclaw_actors.actors.events import ulid
+from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.errors import RefusalError
+from openclaw_actors.messages import (
+    Describe,
+    DescribeCall,
+    EndCall,
+    Ended,
+    HangUp,
+    Line,
+    Rejoin,
+    StartCall,
+)
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.transports.peer import Peer
+
+_log = get_logger(__name__)
+
+RETRY_AFTER_S = "10"
+
+
+class Places:
+    """How many calls there may be: those that run and those that are being set up."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.draining = False
+        self.running: set[str] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.resumable: set[str] = set()
+        self._reserved: set[int] = set()
+        self._number = 0
+        metrics.calls_limit.set(limit)
+
+    def reserve(self, transport: str, direction: str) -> Admission:
+        """Keep a place for a call that is being set up.
+
+        Raises:
+            RefusalError: 503 ``full`` or ``draining``, with Retry-After.
+        """
+        if self.draining:
+            raise self._refusal("draining", "this host takes no new calls; try another or come back later")
+        if len(self.running) + len(self._reserved) >= self.limit:
+            raise self._refusal("full", f"all {self.limit} places are taken; try again soon (server.max_calls)")
+        self._number += 1
+        self._reserved.add(self._number)
+        return Admission(self._number, transport, direction)
+
+    def _refusal(self, reason: str, detail: str) -> RefusalError:
+        metrics.calls_rejected_total.labels(reason=reason).inc()
+        return RefusalError(503, reason, detail, {"Retry-After": RETRY_AFTER_S})
+
+    def release(self, admission: Admission) -> None:
+        """The place is free again, or taken by the call that now runs."""
+        self._reserved.discard(admission.number)
+
+    def enter(self, call_id: str) -> None:
+        """The call runs."""
+        self.running.add(call_id)
+        self.idle.clear()
+
+    def leave(self, call_id: str) -> None:
+        """The call is over."""
+        self.running.discard(call_id)
+        if not self.running:
+            self.idle.set()
+
+
+@dataclass(slots=True)
+class _Live:
+    ref: pykka.ActorRef[Any]
+    peer: Peer
+    direction: str
+    caller: str
+    started_at: float
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What is kept of a call for a caller who comes back."""
+
+    call_id: str
+    history: tuple[Line, ...]
+    until: float
+
+
+class Switchboard(LoopActor):
+    """Holds the calls by id, and hears how each ends."""
+
+    def __init__(self, services: Services, places: Places) -> None:
+        super().__init__()
+        self._services = services
+        self._places = places
+        self._calls: dict[str, _Live] = {}
+        self._tokens: dict[str, str] = {}
+        self._past: dict[str, _Past] = {}
+
+    def on_receive(self, message: Any) -> Any:
+        """Questions of the API, and the ends of calls."""
+        match message:
+            case StartCall():
+                return self._start(message)
+            case EndCall():
+                live = self._calls.get(message.call_id)
+                if live is not None:
+                    live.ref.tell(HangUp(message.reason))
+                return live is not None
+            case DescribeCall():
+                live = self._calls.get(message.call_id)
+                return None if live is None else live.ref.ask(Describe(), block=False)
+            case Ended():
+                self._ended(message)
+                return None
+            case _:
+                return super().on_receive(message)
+
+    # --- beginning --------------------------------------------------------------------------------------------------
+
+    def _start(self, message: StartCall) -> tuple[str, str]:
+        if message.resume:
+            return self._resume(message)
+        return self._begin(message, ())
+
+    def _begin(self, message: StartCall, history: tuple[Line, ...], resumed_from: str = "") -> tuple[str, str]:
+        call_id = f"call_{ulid()}"
+        spec = CallSpec(
+            call_id, message.peer, message.direction, message.caller, message.metadata, history, resumed_from
+        )
+        ref = Call.start(spec, self._services, self.actor_ref)
+        if not ref.is_alive():
+            raise RefusalError(
+                503, "not_ready", "no engine serves a stage of a call; see /readyz", {"Retry-After": "5"}
+            )
+        token = self._new_token(call_id)
+        self._calls[call_id] = _Live(ref, message.peer, message.direction, message.caller, time.monotonic(), token)
+        self._places.enter(call_id)
+        labels = {"transport": message.transport, "direction": message.direction}
+        metrics.calls_started_total.labels(**labels).inc()
+        metrics.calls_active.labels(**labels).inc()
+        _log.info("call started", call_id=call_id, **labels, resumed_from=resumed_from)
+        return call_id, token
+
+    def _resume(self, message: StartCall) -> tuple[str, str]:
+        self._forget_past()
+        call_id = self._tokens.pop(message.resume, "")
+        live = self._calls.get(call_id)
+        if live is not None:
+            live.ref.tell(Rejoin(message.peer))
+            live.peer = message.peer
+            live.token = self._new_token(call_id)
+            return call_id, live.token
+        past = self._past.pop(call_id, None)
+        if past is None:
+            raise RefusalError(
+                410, "resume_expired", "this resume_token was used or has expired; offer again without it"
+            )
+        return self._begin(message, past.history, past.call_id)
+
+    def _new_token(self, call_id: str) -> str:
+        token = secrets.token_urlsafe(24)
+        self._tokens[token] = call_id
+        return token
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def _ended(self, message: Ended) -> None:
+        live = self._calls.pop(message.call_id, None)
+        if live is None:
+            return  # it never started: its start was answered with the refusal
+        self._places.leave(message.call_id)
+        self._keep(message, live)
+        labels = {"transport": live.peer.transport, "direction": live.direction}
+        metrics.calls_active.labels(**labels).dec()
+        reason = message.reason if message.reason in _REASONS else message.reason.split(":")[0]
+        metrics.calls_ended_total.labels(**labels, outcome=message.status, reason=reason).inc()
+        metrics.call_duration_seconds.observe(time.monotonic() - live.started_at)
+        if message.reason == "internal_error":
+            _log.error("call crashed", call_id=message.call_id)
+            self.spawn(live.peer.aclose())
+
+    def _keep(self, message: Ended, live: _Live) -> None:
+        self._forget_past()
+        if message.reason in {"caller_hangup", "agent_hangup"}:
+            self._tokens.pop(live.token, None)
+            return
+        until = time.monotonic() + self._services.settings.calls.resume_s
+        self._past[message.call_id] = _Past(message.call_id, message.history, until)
+        self._places.resumable.add(message.call_id)
+
+    def _forget_past(self) -> None:
+        now = time.monotonic()
+        for call_id in [call_id for call_id, past in self._past.items() if past.until < now]:
+            del self._past[call_id]
+        known = self._calls.keys() | self._past.keys()
+        self._places.resumable = set(self._past)
+        self._tokens = {token: call_id for token, call_id in self._tokens.items() if call_id in known}
+
+    # --- for the host, on the loop --------------------------------------------------------------------------------------
+
+    def call_refs(self) -> dict[str, pykka.ActorRef[Any]]:
+        """The calls that run, by id."""
+        return {call_id: live.ref for call_id, live in self._calls.items()}
+
+
+_REASONS = frozenset(
+    {
+        "hangup",
+        "caller_hangup",
+        "agent_hangup",
+        "api_hangup",
+        "peer_failed",
+        "peer_closed",
+        "no_media",
+        "idle_timeout",
+        "max_duration",
+        "internal_error",
+        "shutdown",
+        "stage_failed",
+    }
+)
+
+
+class SwitchboardBoard:
+    """The Board of actors/board.py over a Switchboard: questions go to it as mail, places are counted here."""
+
+    def __init__(self, switchboard: pykka.ActorRef[Switchboard], places: Places, services: Services) -> None:
+        self._switchboard = switchboard
+        self._places = places
+        self._services = services
+
+    def admit(self, transport: str, direction: str) -> Admission:
+        """As Board.admit."""
+        return self._places.reserve(transport, direction)
+
+    async def start(
+        self, admission: Admission, peer: Peer, *, caller: str, metadata: Mapping[str, Any], resume: str
+    ) -> StartedCall:
+        """As Board.start."""
+        message = StartCall(admission.transport, admission.direction, peer, caller, metadata, resume)
+        call_id, token = await self._switchboard.ask(message, block=False)
+        self._places.release(admission)
+        return StartedCall(call_id, token)
+
+    def release(self, admission: Admission) -> None:
+        """As Board.release."""
+        self._places.release(admission)
+
+    async def hang_up(self, call_id: str, reason: str) -> bool:
+        """As Board.hang_up."""
+        return bool(await self._switchboard.ask(EndCall(call_id, reason), block=False))
+
+    def knows(self, call_id: str) -> bool:
+        """As Board.knows."""
+        return call_id in self._places.running or call_id in self._places.resumable
+
+    def describe(self) -> dict[str, Any]:
+        """As Board.describe."""
+        return {
+            "calls": len(self._places.running),
+            "limit": self._places.limit,
+            "draining": self._places.draining,
+            "engines": self._services.catalogue.describe(),
+        }

@@ -1,0 +1,53 @@
+"""Transport: sound in, sound out, 20 ms at a time.
+
+The peer and the playout are the Call's; this stage may die without either noticing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from openclaw_actors.actors.stage import StageActor
+from openclaw_actors.engines.tts.synthesis import encode_rest
+from openclaw_actors.messages import AudioIn, Interrupt, ResumePlayout, Speech, Stage
+
+
+class Transport(StageActor):
+    """Writes the ring and tells the Turns; queues Speech for the playout."""
+
+    stage: ClassVar[Stage] = "transport"
+
+    def receive(self, message: Any) -> None:
+        """Audio both ways, and the way back from a pause."""
+        match message:
+            case AudioIn():
+                self._audio(message)
+            case Speech():
+                if not self.context.memory.fence.stale(message.turn):
+                    self.context.playout.add(message)
+            case ResumePlayout():
+                self.spawn(self._resume(message.turn))
+            case Interrupt():
+                pass  # the Call has cut the playout itself, within the packet
+            case _:
+                super().receive(message)
+
+    def _audio(self, frame: AudioIn) -> None:
+        memory = self.context.memory
+        if memory.muted:
+            frame = AudioIn(frame.start, bytes(len(frame.pcm)), frame.arrived_at)
+        memory.ring.write(frame)
+        self.context.ports["turns"].tell(frame)
+        self.count_frame()
+
+    async def _resume(self, turn: int) -> None:
+        """Encode the rest of the phrase anew: a decoder that heard silence in between would click on the old one."""
+        playout, fence = self.context.playout, self.context.memory.fence
+        rest = playout.rest()
+        if rest is not None and rest.turn == turn:
+            loop = asyncio.get_running_loop()
+            packets = await loop.run_in_executor(self.context.encode_pool, encode_rest, playout.codec, rest.pcm)
+            playout.replace_rest(rest, packets)
+        if not fence.stale(turn) and playout.released == turn:
+            playout.paused = False

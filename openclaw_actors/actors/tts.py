@@ -1,0 +1,125 @@
+"""Tts: speaks. Turns phrases into packets, a little ahead of the caller's ear, never far."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Any, ClassVar
+
+from openclaw_actors.actors.stage import StageActor
+from openclaw_actors.errors import SlowEngineError
+from openclaw_actors.media.playout import PACKET_S
+from openclaw_actors.messages import Credit, Interrupt, Progress, Say, Speech, Stage, Useful
+
+AHEAD_S = 8.0
+"""Speech made but not yet heard, at most: what a barge-in throws away."""
+
+
+class Tts(StageActor):
+    """Speaks the phrases of one turn in order, as far ahead as its credit allows."""
+
+    stage: ClassVar[Stage] = "tts"
+
+    def take_up(self) -> None:
+        """Resume the turn in delivery: what was handed on already is skipped."""
+        self._phrases: deque[Say] = deque()
+        self._queued = (0, -1)
+        self._turn = 0
+        self._ahead: dict[int, float] = {}
+        self._credit = asyncio.Event()
+        self._speaking: asyncio.Task[None] | None = None
+        delivery = self.context.memory.delivery
+        if not self.context.memory.fence.stale(delivery.turn):
+            for index in sorted(delivery.unsaid):
+                self._take(delivery.unsaid[index])
+
+    def receive(self, message: Any) -> None:
+        """Phrases, and credit for more."""
+        match message:
+            case Say():
+                self._take(message)
+            case Credit():
+                self._credited(message)
+            case Interrupt():
+                self._interrupt(message.fence)
+            case _:
+                super().receive(message)
+
+    def _take(self, say: Say) -> None:
+        if self.context.memory.fence.stale(say.turn) or (say.turn, say.index) <= self._queued:
+            return
+        if say.turn != self._turn:
+            self._interrupt(say.turn)
+            self._turn = say.turn
+        self._queued = (say.turn, say.index)
+        self._phrases.append(say)
+        if self._speaking is None:
+            self._speaking = self.spawn(self._speak())
+
+    def _interrupt(self, fence: int) -> None:
+        if self._turn >= fence:
+            return
+        self._phrases.clear()
+        self._ahead.clear()
+        if self._speaking is not None:
+            self._speaking.cancel()
+            self._speaking = None
+
+    def _credited(self, credit: Credit) -> None:
+        if credit.turn != self._turn:
+            return
+        for index in [known for known in self._ahead if known <= credit.index]:
+            del self._ahead[index]
+        self._credit.set()
+
+    async def _speak(self) -> None:
+        while self._phrases:
+            while sum(self._ahead.values()) > AHEAD_S:
+                self._credit.clear()
+                await self._credit.wait()
+            await self._phrase(self._phrases[0])
+            self._phrases.popleft()
+        self._speaking = None
+
+    async def _phrase(self, say: Say) -> None:
+        context = self.context
+        delivery = context.memory.delivery
+        if say.text:
+            skip = delivery.seconds.get(say.index, 0.0)
+            sound = context.synthesis.phrase(
+                context.engines.tts, context.playout.codec, say.text, shareable=say.shareable, skip_s=skip
+            )
+            async with contextlib.aclosing(sound):
+                first = await self._first(sound)
+                if first is not None:
+                    self._send(say, first.packets, first.pcm)
+                async for more in sound:
+                    self._send(say, more.packets, more.pcm)
+        self._send(say, (), b"", ends=True)
+        delivery.done(say)
+        if say.text:
+            self.report(Useful())
+
+    async def _first(self, sound: Any) -> Any:
+        limit = self.context.settings.supervision.first_audio_s
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(limit):
+                first = await anext(sound, None)
+        except TimeoutError as error:
+            name = self.context.engines.tts.name
+            raise SlowEngineError(f"{name} made no sound within {limit:g} s") from error
+        now = time.monotonic()
+        self.report(Progress(self._turn, "first_audio", now))
+        self.log.debug("first audio", turn=self._turn, ms=round((now - began) * 1000))
+        return first
+
+    def _send(self, say: Say, packets: tuple[bytes, ...], pcm: bytes, *, ends: bool = False) -> None:
+        seconds = len(packets) * PACKET_S
+        self.context.memory.delivery.handed_on(say, seconds)
+        self._ahead[say.index] = self._ahead.get(say.index, 0.0) + seconds
+        self.context.ports["transport"].tell(
+            Speech(say.turn, say.index, say.text, packets, pcm, ends_phrase=ends, ends_turn=ends and say.last)
+        )

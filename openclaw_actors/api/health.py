@@ -1,0 +1,48 @@
+"""What machines ask: alive, ready, metrics, and the host in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import hdrs, web
+from prometheus_client.exposition import choose_encoder
+
+from openclaw_actors.actors.board import Board
+from openclaw_actors.api.auth import Gate
+from openclaw_actors.observability import metrics
+
+
+class Health:
+    """Answers probes.
+
+    Args:
+        board: the host's calls.
+        gate: who may.
+        ready: whether new calls can be taken, and what to show of it (``engines`` and their states).
+    """
+
+    def __init__(self, board: Board, gate: Gate, ready: Callable[[], tuple[bool, dict[str, Any]]]) -> None:
+        self._board = board
+        self._gate = gate
+        self._ready = ready
+
+    async def livez(self, _: web.Request) -> web.Response:
+        """``GET /livez``: the loop turns. Never less, or an orchestrator would kill a host that only drains."""
+        return web.json_response({"status": "ok"})
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """``GET /readyz``: 200 when new calls are taken, else 503."""
+        ready, detail = self._ready()
+        return web.json_response({"ready": ready, **detail}, status=200 if ready else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """``GET /metrics``: for Prometheus, in the text format that it asks for."""
+        self._gate.authorise(request)
+        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=encode(metrics.REGISTRY), headers={hdrs.CONTENT_TYPE: content_type})
+
+    async def node(self, request: web.Request) -> web.Response:
+        """``GET /v1/node``: calls, limit, draining, engines."""
+        self._gate.authorise(request)
+        return web.json_response(self._board.describe())

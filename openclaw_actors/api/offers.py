@@ -1,0 +1,203 @@
+"""``/webrtc``: an offer comes in, a call begins; its secret address ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, Protocol
+
+from aiohttp import web
+from pydantic import BaseModel, Field, JsonValue
+
+from openclaw_actors.actors.board import Board, StartedCall
+from openclaw_actors.api.auth import Gate
+from openclaw_actors.api.bodies import read_json
+from openclaw_actors.api.clients import Client
+from openclaw_actors.api.rates import Places, TokenBuckets
+from openclaw_actors.api.sessions import Sessions
+from openclaw_actors.errors import RefusalError
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.settings.sections import Settings
+from openclaw_actors.transports.peer import Peer
+from openclaw_actors.transports.webrtc.peer import ice_servers_for_client
+from openclaw_actors.transports.webrtc.sdp_policy import CheckedOffer, check_offer
+
+log = get_logger(__name__)
+
+
+class AnsweringPeer(Peer, Protocol):
+    """A peer that can answer an offer (transports/webrtc/peer.py)."""
+
+    async def accept(self, offer: CheckedOffer) -> str:
+        """The answer's SDP."""
+
+
+class Offer(BaseModel):
+    """The body of an offer. Members that are not named here are ignored."""
+
+    sdp: str
+    type: str
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    resume: str = Field(default="", max_length=256)
+
+
+class Answer(BaseModel):
+    """The body of an answer."""
+
+    sdp: str
+    type: Literal["answer"] = "answer"
+    call_id: str
+    resume_token: str
+
+
+class Offers:
+    """Takes offers, and hang-ups by the session's secret.
+
+    Args:
+        settings: all settings.
+        board: the host's calls.
+        gate: who may.
+        new_peer: makes the connection of one call.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        board: Board,
+        gate: Gate,
+        new_peer: Callable[[], AnsweringPeer],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._limits = settings.limits
+        self._board = board
+        self._gate = gate
+        self._new_peer = new_peer
+        self._clock = clock
+        self._rates = TokenBuckets(settings.limits.offers_per_second, settings.limits.offers_burst)
+        self._pending = Places(settings.limits.pending_offers)
+        self._sessions = Sessions(board.knows)
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def take(self, request: web.Request) -> web.Response:
+        """``POST /webrtc/offer``."""
+        client = self._gate.client(request)
+        with _counted_as("auth"):
+            self._gate.authorise(request, offer=True)
+        with _counted_as("rate"):
+            self._limit(client)
+        with _counted_as("offer"):
+            offer = await read_json(request, Offer, self._limits)
+            checked = self._check(offer, client)
+        with _counted_as("rate"):
+            self._refuse_when_busy(client)
+        with self._pending.one():
+            answer, started = await self._set_up(offer, checked, client)
+        secret = self._sessions.open(started.call_id)
+        body = Answer(sdp=answer, call_id=started.call_id, resume_token=started.resume_token)
+        return web.Response(
+            body=body.model_dump_json().encode(),
+            content_type="application/json",
+            headers={"Location": f"/webrtc/sessions/{secret}"},
+        )
+
+    async def end(self, request: web.Request) -> web.Response:
+        """``DELETE /webrtc/sessions/{secret}``. Who knows the secret is the caller; no token is asked for."""
+        call_id = self._sessions.close(request.match_info["secret"])
+        if call_id is None or not await self._board.hang_up(call_id, "caller_hangup"):
+            raise RefusalError(404, "no_such_session", "There is no such session; it may be over already.")
+        return web.Response()
+
+    async def ice_servers(self, request: web.Request) -> web.Response:
+        """``GET /webrtc/ice-servers``: free where the offer is, as a browser needs it before it can offer."""
+        self._gate.authorise(request, offer=True)
+        return web.json_response({"ice_servers": ice_servers_for_client(self._settings.webrtc)})
+
+    async def settle(self, _: web.Application) -> None:
+        """Wait until every abandoned connection is closed. A hook for ``on_cleanup``."""
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _limit(self, client: Client) -> None:
+        """Bound how often one client offers, before its body costs anything.
+
+        Raises:
+            RefusalError: 429.
+        """
+        if client.is_local:
+            return
+        wait = self._rates.take(client.key, self._clock())
+        if wait:
+            raise RefusalError(
+                429,
+                "too_many_offers",
+                f"At most {self._limits.offers_burst} offers at once and {self._limits.offers_per_second:g} a second.",
+                {"Retry-After": str(math.ceil(wait))},
+            )
+
+    def _refuse_when_busy(self, client: Client) -> None:
+        """Bound how many connections are set up at once: each costs a DTLS key and sockets.
+
+        Raises:
+            RefusalError: 503.
+        """
+        if self._pending.are_taken and not client.is_local:
+            raise RefusalError(
+                503, "too_many_pending", "Too many calls are being set up at this moment.", {"Retry-After": "1"}
+            )
+
+    def _check(self, offer: Offer, client: Client) -> CheckedOffer:
+        if offer.type != "offer":
+            raise RefusalError(422, "not_an_offer", f'The type must be "offer", not {offer.type[:20]!r}.')
+        return check_offer(offer.sdp, limits=self._limits, allow_private=self._gate.takes_private_candidates(client))
+
+    async def _set_up(self, offer: Offer, checked: CheckedOffer, client: Client) -> tuple[str, StartedCall]:
+        """Keep a place, answer, begin the call; whatever goes wrong, neither place nor connection is left behind."""
+        admission = self._board.admit("webrtc", "inbound")
+        peer: AnsweringPeer | None = None
+        try:
+            async with asyncio.timeout(self._limits.setup_timeout_s):
+                peer = self._new_peer()
+                answer = await peer.accept(checked)
+                started = await self._board.start(
+                    admission, peer, caller=str(client.address or ""), metadata=offer.metadata, resume=offer.resume
+                )
+        except BaseException as error:
+            self._board.release(admission)
+            if peer is not None:
+                await self._close(peer)
+            if isinstance(error, TimeoutError):
+                raise RefusalError(
+                    503, "setup_timeout", "The connection could not be set up in time.", {"Retry-After": "1"}
+                ) from error
+            raise
+        return answer, started
+
+    async def _close(self, peer: Peer) -> None:
+        """Close to the end even when the request, its client gone, is cancelled meanwhile."""
+        closing = asyncio.create_task(_close_quietly(peer), name="close abandoned peer")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
+
+
+async def _close_quietly(peer: Peer) -> None:
+    try:
+        await peer.aclose()
+    except Exception:
+        # The refusal that made us close it is what the client must hear of.
+        log.exception("an abandoned peer did not close")
+
+
+@contextmanager
+def _counted_as(reason: str) -> Iterator[None]:
+    """Count a refusal within as a rejected call; the board counts its own."""
+    try:
+        yield
+    except RefusalError as refusal:
+        metrics.calls_rejected_total.labels(reason=reason).inc()
+        log.info("offer refused", code=refusal.code)
+        raise

@@ -1,0 +1,51 @@
+"""The secret addresses by which callers end their own calls; they never give away the call's id."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+_SECRET_BYTES = 16
+"""128 bits, as much as a UUID has and more than can be guessed (RFC 9725 §4.7 asks for that)."""
+_SWEEP_FROM = 64
+"""Below this many a sweep is not worth its while."""
+
+
+class Sessions:
+    """Which secret ends which call. A call has one secret: a caller who comes back gets the next.
+
+    Args:
+        is_live: whether a call still runs; what has ended is forgotten in time.
+    """
+
+    def __init__(self, is_live: Callable[[str], bool]) -> None:
+        self._is_live = is_live
+        self._calls: dict[str, str] = {}
+        self._secrets: dict[str, str] = {}
+        self._sweep_at = _SWEEP_FROM
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def open(self, call_id: str) -> str:
+        """A new secret for the call; the one before is void, or the page that was left would end the call."""
+        if len(self._calls) >= self._sweep_at:
+            self._sweep()
+        self._calls.pop(self._secrets.get(call_id, ""), None)
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        self._calls[secret] = call_id
+        self._secrets[call_id] = secret
+        return secret
+
+    def close(self, secret: str) -> str | None:
+        """Void the secret; the id of its call, or None when there is no such secret."""
+        call_id = self._calls.pop(secret, None)
+        if call_id is not None:
+            del self._secrets[call_id]
+        return call_id
+
+    def _sweep(self) -> None:
+        """Forget ended calls. Twice the survivors before the next one: an amortised step for each call."""
+        for call_id in [each for each in self._secrets if not self._is_live(each)]:
+            del self._calls[self._secrets.pop(call_id)]
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._calls))

@@ -1,0 +1,100 @@
+"""The three small protocols that an engine implements.
+
+An engine is one object a process, shared by all calls; what belongs to one call or one utterance is in its
+arguments. All methods run on the event loop and never block it: heavy work goes to a worker process
+(engines/workers.py) or to a server. Faults are EngineErrors of the right kind (errors.py); anything else that is
+raised counts as broken. Cancelling the task that awaits an engine cancels the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from openclaw_actors.messages import Line
+
+
+class Engine(Protocol):
+    """What all engines share."""
+
+    name: str
+    """Its id in the settings, such as ``edge-tts``."""
+
+    async def open(self) -> None:
+        """Make ready: load, connect, warm. Called once before use, and again to probe whether it serves by now.
+
+        Raises:
+            EngineError: it can't serve; the text tells the operator what to do.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of processes, files and connections. May be called at any time, more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said. Empty text: nothing was."""
+
+    text: str
+    language: str = ""
+
+
+class SttEngine(Engine, Protocol):
+    """Hears."""
+
+    partial_every_s: float
+    """How often the growing utterance may be transcribed while the caller still speaks; 0: never."""
+
+    async def transcribe(self, pcm: bytes, *, language: str = "", final: bool = True) -> Transcript:
+        """Recognise one utterance.
+
+        Args:
+            pcm: the whole utterance so far: 16 kHz, mono, s16.
+            language: BCP 47, or empty for the engine's own choice.
+            final: False for a partial, which may be cheaper.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRequest:
+    """One thing to answer. ``history`` ends before ``text``; ``unfinished``: continue after these words."""
+
+    call_id: str
+    caller: str
+    text: str
+    history: tuple[Line, ...]
+    system_prompt: str
+    call_seconds: float
+    unfinished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """The agent hangs up once what it has said so far is spoken."""
+
+
+class AgentEngine(Engine, Protocol):
+    """Thinks."""
+
+    speculative: bool
+    """May be asked before it is sure that the caller has finished."""
+    repeatable: bool
+    """May be asked the same again after a failure."""
+    first_token_s: float
+    """Its own deadline for the first word, in seconds; 0: the setting's."""
+
+    def reply(self, request: AgentRequest) -> AsyncIterator[str | EndCall]:
+        """Stream the answer as pieces of text, of any size. Closing the iterator cancels the answer."""
+
+
+class TtsEngine(Engine, Protocol):
+    """Speaks."""
+
+    sample_rate: int
+    """Hz of the mono s16 that ``speak`` yields."""
+    cache_key: str
+    """All that shapes its sound beside the text: engine, version, voice, prosody."""
+
+    def speak(self, text: str) -> AsyncIterator[bytes]:
+        """Stream the sound of one phrase as s16 mono, in pieces of any even size. Closing it cancels."""

@@ -1,0 +1,235 @@
+"""The host: everything of one process, started in order and stopped in the exact reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pykka
+from aiohttp import web
+
+from openclaw_actors import __version__
+from openclaw_actors.actors.call import Services
+from openclaw_actors.actors.events import EventHub
+from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
+from openclaw_actors.api.app import build_app
+from openclaw_actors.engines.catalogue import build_catalogue
+from openclaw_actors.engines.tts.cache import PhraseCache
+from openclaw_actors.engines.tts.synthesis import Synthesis
+from openclaw_actors.errors import EngineError
+from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.messages import EndCall
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
+from openclaw_actors.settings import Settings
+from openclaw_actors.turns.vad import load_silero
+
+_log = get_logger(__name__)
+
+CALLS_A_PROCESS = 25
+"""server.max_calls = 0: media alone takes 2.6-3.6 % of a core a call and one process has one, so 25 leave head-room."""
+
+APOLOGY = "Sorry, something went wrong on our side. Please call again."
+GOODBYE_S = 10.0
+"""How long SIGINT waits for peers to close."""
+
+
+class Host:
+    """One process's calls, engines and HTTP server. All of it lives on the running loop."""
+
+    def __init__(self, settings: Settings, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        self.settings = settings
+        self.places = Places(settings.server.max_calls or CALLS_A_PROCESS)
+        self.hub = EventHub()
+        self.switchboard: pykka.ActorRef[Switchboard]
+        self._ssl = ssl_context
+        self._ready = False
+        self._closing = contextlib.AsyncExitStack()
+        self._apologies: dict[str, tuple[bytes, ...]] = {}
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+        return "https" if self._ssl else "http"
+
+    @property
+    def url(self) -> str:
+        """Where the console is, with the port that was really bound."""
+        host = self.settings.server.host
+        shown = f"[{host}]" if ":" in host else host
+        return f"{self.scheme}://{shown}:{self.port}"
+
+    async def start(self) -> None:
+        """Start all; ready when it returns.
+
+        Raises:
+            OSError: the port can't be had.
+            SettingsError: an engine's id is unknown.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def _start(self) -> None:
+        closing = self._closing
+        LoopActor.live_here()
+        metrics.initialise()
+        metrics.build_info.labels(version=__version__).set(1)
+        load_silero()
+        encode_pool = ThreadPoolExecutor(1, "encode")
+        closing.callback(encode_pool.shutdown, wait=True)
+        self.catalogue = build_catalogue(self.settings)
+        closing.push_async_callback(self.catalogue.aclose)
+        await self.catalogue.start()
+        self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache), encode_pool)
+        closing.push_async_callback(self.synthesis.aclose)
+        services = Services(
+            self.settings, self.catalogue, self.synthesis, encode_pool, self.hub, apologies=self._apologies
+        )
+        self.switchboard = Switchboard.start(services, self.places)
+        closing.push_async_callback(self._stop_switchboard)
+        self.board = SwitchboardBoard(self.switchboard, self.places, services)
+        self._background(self._render_own_lines())
+        self._background(_watch_loop())
+        await self._listen()
+        gc.collect()
+        gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
+        self._ready = True
+
+    def _background(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+
+        async def stop() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._closing.push_async_callback(stop)
+
+    async def _listen(self) -> None:
+        app = build_app(self.settings, self.board, ready=self.readiness)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+        await runner.setup()
+        self._closing.push_async_callback(runner.cleanup)
+        server = self.settings.server
+        site = web.TCPSite(runner, server.host, server.port, ssl_context=self._ssl)
+        await site.start()
+        self.port: int = runner.addresses[0][1]
+
+    async def _render_own_lines(self) -> None:
+        """Make the lines that must not wait: the apology as a clip, the greeting into the cache."""
+        for codec in (OPUS, PCMU):
+            for text in (APOLOGY, self.settings.agent.greeting):
+                packets: list[bytes] = []
+                try:
+                    engine = self.catalogue.serving("tts")
+                    async with contextlib.aclosing(
+                        self.synthesis.phrase(engine, codec, text, shareable=True)
+                    ) as sound:
+                        async for part in sound:
+                            packets.extend(part.packets)
+                except EngineError as error:
+                    _log.warning("a line could not be rendered in advance", text=text, reason=str(error))
+                    continue
+                if text == APOLOGY:
+                    self._apologies[codec.name] = tuple(packets)
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Whether calls are taken, and which engines serve."""
+        engines = self.catalogue.describe()
+        return self._ready and not self.places.draining, {"engines": engines}
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Take no new calls and wait for the last to end; whether it did within ``timeout_s``."""
+        self.places.draining = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.places.idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def hang_up_all(self, reason: str = "shutdown") -> None:
+        """End every call."""
+        self.places.draining = True
+        for call_id in tuple(self.places.running):
+            self.switchboard.tell(EndCall(call_id, reason))
+
+    async def stop(self) -> None:
+        """Hang up, then stop everything in the reverse order of its start. May be called once."""
+        self._ready = False
+        self.hang_up_all()
+        await self.drain(GOODBYE_S)
+        await self._closing.aclose()
+
+    async def _stop_switchboard(self) -> None:
+        await self.switchboard.stop(block=False)
+        left = pykka.ActorRegistry.get_all()
+        if left:
+            _log.error("actors are left at the end; this is a fault", actors=[str(ref) for ref in left])
+
+
+async def _watch_loop() -> None:
+    """Publish how late the loop runs: the worst of each second, in steps of 100 ms."""
+    while True:
+        worst = 0.0
+        for _ in range(10):
+            due = time.monotonic() + 0.1
+            await asyncio.sleep(0.1)
+            worst = max(worst, time.monotonic() - due)
+        metrics.event_loop_lag_seconds.set(worst)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    on_ready: Callable[[Host], None] = lambda _: None,
+) -> int:
+    """Run a host until a signal ends it; the process's exit code.
+
+    SIGTERM drains (a second one hangs up); SIGINT hangs up politely.
+    """
+    configure_logs(settings.logs)
+    host = Host(settings, ssl_context=ssl_context)
+    ended = asyncio.Event()
+    draining: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+
+    async def drain() -> None:
+        _log.info("draining", calls=len(host.places.running), timeout_s=settings.server.drain_timeout_s)
+        await host.drain(settings.server.drain_timeout_s)
+        ended.set()
+
+    def terminate() -> None:
+        if draining:
+            ended.set()
+        else:
+            draining.append(loop.create_task(drain()))
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    loop.add_signal_handler(signal.SIGINT, ended.set)
+    try:
+        await host.start()
+        on_ready(host)
+        await ended.wait()
+        await host.stop()
+    finally:
+        for task in draining:
+            task.cancel()
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)
+        stop_logs()
+    return 0

@@ -1,0 +1,388 @@
+"""Every message that actors exchange: the architecture on one page.
+
+Units: media time is a count of 16 kHz samples since the call's first audio; ``*_at`` is the monotonic clock in
+seconds. ``utterance`` names one stretch of the caller by the media time at which it began; ``rev`` counts its
+revisions (it was likely over, then went on). ``turn`` numbers one attempt of ours to speak; the Call alone hands
+it out, and what belongs to a turn below the fence is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SAMPLE_RATE = 16_000
+"""Samples a second of all audio that the caller's side of the tree handles: s16, mono."""
+
+FRAME = 320
+"""Samples in one 20 ms frame at SAMPLE_RATE."""
+
+Stage = Literal["transport", "tts", "agent", "stt", "turns"]
+START_ORDER: tuple[Stage, ...] = ("transport", "tts", "agent", "stt", "turns")
+"""Sink to source; stages stop in the reverse order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the conversation. Agent lines hold only what was really spoken."""
+
+    role: Literal["user", "agent"]
+    text: str
+    cut: bool = False
+
+
+# --- The road: sound goes round in one direction --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AudioIn:
+    """20 ms of the caller. Peer → Transport → Turns, Stt."""
+
+    start: int
+    pcm: bytes
+    arrived_at: float
+    concealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The caller began to speak; ``at``: when the first voiced sample arrived. Turns → Call, Stt."""
+
+    utterance: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSustained:
+    """The utterance holds ``interrupt_ms`` of voice: no cough. Turns → Call."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyEnd:
+    """A short silence: perhaps the end. ``end`` is the last voiced sample. Turns → Call, Stt."""
+
+    utterance: int
+    rev: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The caller went on after a likely end; ``rev`` is the new revision. Turns → Call, Stt."""
+
+    utterance: int
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The caller has finished. ``voiced_at``: when the last voiced sample arrived. Turns → Call, Stt."""
+
+    utterance: int
+    rev: int
+    end: int
+    voiced_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was recognised, up to media time ``upto``. Stt → Call."""
+
+    utterance: int
+    rev: int
+    text: str
+    final: bool
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Answer this. ``unfinished``: what a broken-off attempt at the same answer has spoken. Call → Agent."""
+
+    turn: int
+    text: str
+    history: tuple[Line, ...]
+    unfinished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """One phrase to speak; an empty ``text`` with ``last`` only closes the turn. Agent or Call → Tts."""
+
+    turn: int
+    index: int
+    text: str
+    last: bool
+    shareable: bool = False
+    """It holds nothing of the caller's: a greeting, a filler. It may be kept on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Encoded sound of one phrase, 20 ms a packet, with the PCM it was made from. Tts → Transport → playout."""
+
+    turn: int
+    index: int
+    text: str
+    packets: tuple[bytes, ...]
+    pcm: bytes
+    ends_phrase: bool
+    ends_turn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A phrase, or the part of it before a cut, has left for the caller's ear. Playout → Call."""
+
+    turn: int
+    index: int
+    text: str
+    ends_turn: bool
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStarted:
+    """The first packet of a turn that is not silence was sent. Playout → Call."""
+
+    turn: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutMoved:
+    """The playout has Spoken or VoiceStarted to take. Playout → Call."""
+
+
+# --- Decisions: the Call to the stages concerned, never relayed ------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Everything below ``fence`` is stale: cancel it."""
+
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePlayout:
+    """A false interruption: speak on where the voice stopped. Call → Transport."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """The caller has heard this phrase of the turn, so the Tts may run ahead by as much again. Call → Tts."""
+
+    turn: int
+    index: int
+
+
+# --- Reports: a stage to its Call -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a stage says to its Call, with the incarnation that says it; stale incarnations are not heard."""
+
+    stage: Stage
+    incarnation: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The stage can work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Useful:
+    """The stage has done real work: its back-off starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A mark on the turn's way to the caller's ear, for the latency parts."""
+
+    turn: int
+    mark: Literal["first_token", "first_audio"]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The engine could not do one piece of work, though the stage lives. ``kind`` as in errors.EngineError."""
+
+    kind: str
+    reason: str
+    turn: int = 0
+    utterance: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The agent wants the call to end when this turn has been spoken."""
+
+    turn: int
+
+
+# --- Life and death --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A stage has ended, however it did. Stage → Call; sent exactly once an incarnation."""
+
+    stage: Stage
+    incarnation: int
+    reason: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The back-off is over: start the next incarnation. Call → itself."""
+
+    stage: Stage
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Are you alive? Call → stage."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a Ping. Stage → Call."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Once a second: deadlines, pings, time limits. Call → itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A Call is over. Call → Switchboard."""
+
+    call_id: str
+    status: str
+    reason: str
+    history: tuple[Line, ...] = ()
+
+
+# --- From outside -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartCall:
+    """Begin a call on a peer (transports/peer.py), or give the peer to the call that ``resume`` names.
+
+    The answer to this question is (call id, resume token). API → Switchboard.
+    """
+
+    transport: str
+    direction: str
+    peer: Any
+    caller: str
+    metadata: Mapping[str, Any]
+    resume: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Hang up this call; the answer is whether there was one. API → Switchboard."""
+
+    call_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeCall:
+    """The record of this call as a dictionary, or None; an answer may be awaited. API → Switchboard."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """The connection's state: connecting, connected, disconnected, failed or closed. Peer → Call."""
+
+    state: str
+    peer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """The same caller comes back on a new peer (a Peer of transports/peer.py). API → Switchboard → Call."""
+
+    peer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call."""
+
+    reason: str = "hangup"
+
+
+@dataclass(frozen=True, slots=True)
+class SayText:
+    """Speak this line as the agent, after what is being spoken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Take this as if the caller had said it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Stop speaking now: the caller's (or operator's) interrupt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Do not listen to the caller, or listen again."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """The call's record, as a dictionary: the one question that is asked, not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What programs outside see. ``sequence`` counts from 1 in each call."""
+
+    id: str
+    type: str
+    time: str
+    call_id: str
+    sequence: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The event as it is sent: JSON-ready."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "time": self.time,
+            "call_id": self.call_id,
+            "sequence": self.sequence,
+            "data": dict(self.data),
+        }

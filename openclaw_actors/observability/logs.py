@@ -1,0 +1,91 @@
+"""Structured logs: JSON for machines, colour for a terminal, never blocking the event loop."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import logging.handlers
+import queue
+import sys
+from typing import cast
+
+import structlog
+
+from openclaw_actors.settings.sections import Logs
+
+_QUEUE_SIZE = 10_000
+"""Records waiting to be written; a terminal that stalls must cost log lines, never audio."""
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger that binds key=value pairs; ``name`` is the module's."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
+
+
+class _Dropping(logging.handlers.QueueHandler):
+    """Hands records to the writer's thread and drops them when it can't keep up."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            return
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        # structlog's dictionary must reach the formatter unrendered; nothing here crosses a process.
+        return record
+
+
+_listener: logging.handlers.QueueListener | None = None
+
+
+def configure_logs(settings: Logs) -> None:
+    """Send every log of the process through one writer thread to standard error.
+
+    May be called again: the writer before is stopped, its records written.
+    """
+    global _listener  # noqa: PLW0603 - the process has one standard error, so one writer
+    stop_logs()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    tail: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if as_json:
+        tail.append(structlog.processors.dict_tracebacks)
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer])
+    )
+    records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
+    root = logging.getLogger()
+    root.handlers = [_Dropping(records)]
+    root.setLevel(settings.level.upper())
+    for noisy in ("aioice", "aiortc", "httpx", "httpcore", "openai", "aiohttp.access", "faster_whisper"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    _listener = logging.handlers.QueueListener(records, stream)
+    _listener.start()
+    atexit.register(stop_logs)
+
+
+def stop_logs() -> None:
+    """Write what waits and stop the writer."""
+    global _listener  # noqa: PLW0603 - see configure_logs
+    if _listener is not None:
+        _listener.stop()
+        _listener = None

@@ -1,0 +1,128 @@
+"""Every instrument, with its unit and why its buckets. No label holds a call id; label sets are bounded.
+
+The prefix is ``openclaw_actors_``: the Gateway's own exporter owns ``openclaw_``.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY = CollectorRegistry()
+"""One a process; ``GET /metrics`` exposes it."""
+
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+_PREFIX = "openclaw_actors"
+
+STAGES = ("transport", "turns", "stt", "agent", "tts")
+TRANSPORTS = ("webrtc",)
+DIRECTIONS = ("inbound", "outbound")
+
+# The goal is 0.4 s and the peers' medians lie at 0.6-1.7 s, so the buckets are dense from 0.2 to 1.
+_TURN = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 1.25, 1.5, 2, 3, 5, 8, 13)
+# A stop is noticed as late from 0.2 s on; 20 ms is one packet.
+_BARGE_IN = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.5)
+# Offer to first media: 5-20 ms on loopback, seconds through a slow TURN server.
+_SETUP = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 20)
+_DURATION = (5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+# A restart in place takes 0.05 ms, one with a model load seconds.
+_DOWN = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
+# A hop takes 0.02 ms when idle; 20 ms late is one lost packet's time.
+_WAIT = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2)
+_LAG = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 2, 10)
+_JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.3, 0.6, 1)
+_HTTP = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, namespace=_PREFIX, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, namespace=_PREFIX, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(name, text, labels, namespace=_PREFIX, registry=REGISTRY, buckets=buckets)
+
+
+build_info = _gauge("build_info", "1, with the version as a label.", "version")
+
+calls_active = _gauge("calls_active", "Calls that are up now.", "transport", "direction")
+calls_limit = _gauge("calls_limit", "Calls that this host takes at once.")
+calls_started_total = _counter("calls_started_total", "Calls begun.", "transport", "direction")
+calls_ended_total = _counter(
+    "calls_ended_total", "Calls over, by status and reason.", "transport", "direction", "outcome", "reason"
+)
+calls_rejected_total = _counter("calls_rejected_total", "Calls refused before they began.", "reason")
+call_setup_seconds = _histogram("call_setup_seconds", "Offer to first media.", _SETUP)
+call_duration_seconds = _histogram("call_duration_seconds", "Length of calls.", _DURATION)
+
+stage_restarts_total = _counter("stage_restarts_total", "Stages started anew.", "stage", "reason")
+stage_down_seconds = _histogram("stage_down_seconds", "Down to ready again.", _DOWN, "stage")
+engine_switches_total = _counter(
+    "engine_switches_total", "Calls moved to another engine.", "stage", "from_engine", "to_engine"
+)
+escalations_total = _counter("escalations_total", "Steps of the escalation ladder taken.", "step")
+speculations_total = _counter("speculations_total", "Replies asked for early, kept or wasted.", "result")
+mailbox_depth = _gauge("mailbox_depth", "Deepest mailbox seen in the last second.", "stage")
+message_wait_seconds = _histogram("message_wait_seconds", "Sent to handled, one in 16.", _WAIT, "stage")
+dead_letters_total = _counter("dead_letters_total", "Messages that nobody handled.", "stage", "message")
+stale_messages_total = _counter("stale_messages_total", "Mail below the fence, dropped.", "stage")
+
+turn_latency_seconds = _histogram(
+    "turn_latency_seconds", "Last voiced sample in to first voiced packet out.", _TURN
+)
+stage_latency_seconds = _histogram("stage_latency_seconds", "Parts of a turn's latency.", _TURN, "part")
+barge_in_silence_seconds = _histogram(
+    "barge_in_silence_seconds", "Onset of the caller's speech to our silence.", _BARGE_IN
+)
+barge_ins_total = _counter("barge_ins_total", "The caller spoke over us.", "outcome")
+
+rtp_packets_total = _counter("rtp_packets_total", "RTP packets.", "direction")
+rtp_packets_lost_total = _counter("rtp_packets_lost_total", "Inbound packets that never came in time.")
+datagrams_dropped_total = _counter("datagrams_dropped_total", "Datagrams refused by the ICE guard.", "reason")
+rtp_jitter_seconds = _histogram("rtp_jitter_seconds", "Inbound jitter (RFC 3550), each 5 s a call.", _JITTER)
+pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of an outbound packet, one in 16.", _LAG)
+event_loop_lag_seconds = _gauge("event_loop_lag_seconds", "Worst lateness of the loop in the last second.")
+
+pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process.", "pool")
+pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed past a deadline.", "pool")
+tts_cache_requests_total = _counter("tts_cache_requests_total", "Phrases asked of the cache.", "result")
+
+http_requests_total = _counter("http_requests_total", "HTTP requests.", "route", "method", "code")
+http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time.", _HTTP)
+
+
+def initialise() -> None:
+    """Create the bounded label sets, so that a rate over a first event is not lost."""
+    for stage in STAGES:
+        for labelled in (stage_down_seconds, message_wait_seconds, mailbox_depth, stale_messages_total):
+            labelled.labels(stage=stage)
+        for reason in ("crash", "transient", "broken", "refused", "slow", "unavailable", "hang", "ended"):
+            stage_restarts_total.labels(stage=stage, reason=reason)
+    for part in ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet"):
+        stage_latency_seconds.labels(part=part)
+    for transport in TRANSPORTS:
+        for direction in DIRECTIONS:
+            calls_active.labels(transport=transport, direction=direction)
+            calls_started_total.labels(transport=transport, direction=direction)
+    for outcome in ("interrupted", "resumed"):
+        barge_ins_total.labels(outcome=outcome)
+    for result in ("used", "wasted"):
+        speculations_total.labels(result=result)
+    for step in ("next_engine", "apology", "repeat_please", "hang_up"):
+        escalations_total.labels(step=step)
+    for reason in ("empty", "unvalidated", "malformed", "queue_full"):
+        datagrams_dropped_total.labels(reason=reason)
+    for direction in ("inbound", "outbound"):
+        rtp_packets_total.labels(direction=direction)
+    for result in ("memory", "disk", "miss"):
+        tts_cache_requests_total.labels(result=result)
+    for reason in ("full", "draining", "rate", "auth", "offer"):
+        calls_rejected_total.labels(reason=reason)

@@ -1,0 +1,161 @@
+"""What may not go together, or could never work: found before anything starts."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from openclaw_actors.settings.keys import Key, all_keys
+from openclaw_actors.settings.sections import IceServer, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A setting that can't stand as it is."""
+
+    key: Key
+    remedy: str
+
+
+def conflicts(settings: Settings) -> Iterator[Conflict]:
+    """All of them, in the order of the file."""
+    yield from _of_server(settings)
+    yield from _of_tokens(settings)
+    yield from _of_numbers(settings)
+    yield from _of_origins(settings)
+    yield from _of_webrtc(settings)
+    yield from _of_engines(settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server bound to ``host``; of other names that can't be known."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _of_server(settings: Settings) -> Iterator[Conflict]:
+    server, auth = settings.server, settings.auth
+    if not is_loopback(server.host) and not auth.tokens and auth.offer != "open":
+        yield Conflict(
+            ("server", "host"),
+            f"a public bind without auth is refused ({server.host!r} is not loopback); "
+            'put a token in auth.tokens, or set auth.offer = "open" if a proxy guards the offers',
+        )
+    if server.public_url and not _is_url(server.public_url, ("http", "https")):
+        yield Conflict(("server", "public_url"), "it must be a URL such as https://voice.example.org, or empty")
+    for index, proxy in enumerate(server.trusted_proxies):
+        if not _is_network(proxy):
+            yield Conflict(
+                ("server", "trusted_proxies", index),
+                f"{proxy!r} is no address or network; write one such as 10.0.0.5 or 10.0.0.0/8",
+            )
+
+
+def _of_tokens(settings: Settings) -> Iterator[Conflict]:
+    for index, token in enumerate(settings.auth.tokens):
+        text = token.get_secret_value()
+        # RFC 6750 §2.1: anything else can't be sent in an Authorization header.
+        if not text or not text.isascii() or not text.isprintable() or " " in text:
+            yield Conflict(
+                ("auth", "tokens", index),
+                "a token must be printable ASCII without spaces, and not empty; make one with: openssl rand -hex 32",
+            )
+
+
+def _of_numbers(settings: Settings) -> Iterator[Conflict]:
+    limits, turns, supervision = settings.limits, settings.turns, settings.supervision
+    if limits.sdp_bytes > limits.body_bytes:
+        yield Conflict(
+            ("limits", "sdp_bytes"), f"it must be at most limits.body_bytes ({limits.body_bytes}), which carries it"
+        )
+    if turns.silence_ms > turns.max_silence_ms:
+        yield Conflict(("turns", "silence_ms"), f"it must be at most turns.max_silence_ms ({turns.max_silence_ms})")
+    if turns.start_ms > turns.interrupt_ms:
+        yield Conflict(("turns", "start_ms"), f"it must be at most turns.interrupt_ms ({turns.interrupt_ms})")
+    if not supervision.backoff_s or min(supervision.backoff_s) < 0:
+        yield Conflict(("supervision", "backoff_s"), "it must hold at least one delay, none below 0")
+    if not 0 <= supervision.backoff_jitter <= 1:
+        yield Conflict(("supervision", "backoff_jitter"), "it must be between 0 and 1: a share of the delay")
+    low, high = settings.webrtc.udp_port_range
+    if low > high or (low == 0) != (high == 0):
+        yield Conflict(
+            ("webrtc", "udp_port_range"), "write [lowest, highest], such as [40000, 40999], or [0, 0] for any port"
+        )
+
+
+def _of_origins(settings: Settings) -> Iterator[Conflict]:
+    for index, origin in enumerate(settings.cors.allow_origins):
+        parts = urlsplit(origin)
+        exact = f"{parts.scheme}://{parts.netloc}"
+        if not _is_url(origin, ("http", "https")) or exact != origin or origin != origin.lower() or "*" in origin:
+            yield Conflict(
+                ("cors", "allow_origins", index),
+                f"{origin!r} is no origin; write scheme, host and port as the browser sends them, "
+                "such as https://app.example.org",
+            )
+
+
+def _of_webrtc(settings: Settings) -> Iterator[Conflict]:
+    for index, address in enumerate(settings.webrtc.announced_ips):
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            yield Conflict(
+                ("webrtc", "announced_ips", index), f"{address!r} is no IP address; write one such as 203.0.113.7"
+            )
+    derived = bool(settings.webrtc.turn_secret.get_secret_value())
+    for index, server in enumerate(settings.webrtc.ice_servers):
+        yield from _of_ice_server(("webrtc", "ice_servers", index), server, derived=derived)
+
+
+def _of_ice_server(key: Key, server: IceServer, *, derived: bool) -> Iterator[Conflict]:
+    relays = False
+    for url in server.urls:
+        scheme, _, rest = url.partition(":")
+        if scheme not in ("stun", "stuns", "turn", "turns") or not rest:
+            yield Conflict((*key, "urls"), f"{url!r} is no such URL; write one such as turn:turn.example.org:3478")
+        relays |= scheme in ("turn", "turns")
+    if not server.urls:
+        yield Conflict((*key, "urls"), "it must hold at least one URL, such as stun:stun.example.org:3478")
+    if relays and not derived and not (server.username and server.credential.get_secret_value()):
+        yield Conflict(
+            (*key, "credential"),
+            "a TURN server needs username and credential, or webrtc.turn_secret to make them from",
+        )
+
+
+def _of_engines(settings: Settings) -> Iterator[Conflict]:
+    for stage in ("stt", "agent", "tts"):
+        engines: tuple[str, ...] = getattr(settings, stage).engines
+        if not engines:
+            yield Conflict((stage, "engines"), "it must name at least one engine")
+        elif len(set(engines)) < len(engines):
+            yield Conflict((stage, "engines"), "it names an engine twice; name each once, in order of preference")
+    for key in all_keys():
+        if key[-1] == "base_url":
+            section = getattr(getattr(settings, key[0]), key[1])
+            if section.base_url and not _is_url(section.base_url, ("http", "https")):
+                yield Conflict(key, "it must be a URL such as http://127.0.0.1:8000/v1, or empty")
+    if settings.agent.openai.base_url and not settings.agent.openai.model:
+        yield Conflict(("agent", "openai", "model"), "it is missing; name a model that agent.openai.base_url serves")
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname) and port != 0 and " " not in text
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

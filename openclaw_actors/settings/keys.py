@@ -1,0 +1,80 @@
+"""The tree of keys: which there are, what type stands at each, and which one was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+
+from openclaw_actors.settings.sections import Settings
+
+Key = tuple[str | int, ...]
+"""A place in the settings: ``("webrtc", "ice_servers", 0, "urls")``."""
+
+FILE_SUFFIX = "_file"
+"""A secret may be read from a file that the key with this suffix names."""
+
+
+def dotted(key: Key) -> str:
+    """The key as people write it: ``webrtc.ice_servers[0].urls``."""
+    text = ""
+    for part in key:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def type_at(key: Key, root: Any = Settings) -> Any:
+    """The type of what stands at ``key``.
+
+    Raises:
+        KeyError: there is no such key.
+    """
+    here = root
+    for part in key:
+        if isinstance(part, int) and get_origin(here) is tuple:
+            here = get_args(here)[0]
+        elif is_section(here) and part in here.model_fields:
+            here = here.model_fields[part].annotation
+        else:
+            raise KeyError(dotted(key))
+    return here
+
+
+def is_section(annotation: Any) -> bool:
+    """Whether a table stands there."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a secret, or a list of them, stands there."""
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+def all_keys(root: Any = Settings, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every section and every key in it, depth first; lists are not entered."""
+    for name, field in root.model_fields.items():
+        yield (*above, name)
+        if is_section(field.annotation):
+            yield from all_keys(field.annotation, (*above, name))
+
+
+def nearest(key: Key) -> str:
+    """The known key that ``key`` was probably meant to be, dotted; empty when none is near."""
+    names = [str(part) for part in key if isinstance(part, str)]
+    above = key[:-1]
+    try:
+        section = type_at(above)
+    except KeyError:
+        section = None
+    if is_section(section):
+        near = difflib.get_close_matches(names[-1].lower().replace("-", "_"), section.model_fields, 1, 0.6)
+        if near:
+            return dotted((*above, near[0]))
+    known = list(all_keys())
+    same_name = [dotted(path) for path in known if path[-1] == names[-1]]
+    if len(same_name) == 1:
+        return same_name[0]
+    close = difflib.get_close_matches(".".join(names), [dotted(path) for path in known], 1, 0.7)
+    return close[0] if close else ""

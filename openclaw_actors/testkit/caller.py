@@ -1,0 +1,329 @@
+"""One scripted caller over WebRTC: speaks, listens, interrupts, and measures by its own clock.
+
+All times are ``time.monotonic()`` seconds of the caller's machine. The latency of a turn is mouth to ear: from the
+sending of the frame that holds the last voiced sample to the arrival of the first sound of the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import aiohttp
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
+from aiortc.rtp import RtpPacket
+
+from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.messages import Line
+from openclaw_actors.testkit.ear import Ear
+from openclaw_actors.testkit.mouth import Mouth, Utterance
+from openclaw_actors.testkit.rtp_tap import tap_all
+from openclaw_actors.testkit.signalling import Signalling
+from openclaw_actors.testkit.speakers import Speech
+from openclaw_actors.testkit.waiting import CallEndedError, Waits
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """One message of the data channel, and when it came."""
+
+    arrived_at: float
+    type: str
+    data: Mapping[str, Any]
+    raw: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A turn as the caller's ear has it."""
+
+    utterance: Utterance
+    heard_at: float
+
+    @property
+    def latency_s(self) -> float:
+        """End of speech to first voice."""
+        return self.heard_at - self.utterance.ended_at
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """A barge-in as the caller's ear has it."""
+
+    utterance: Utterance
+    silent_at: float
+
+    @property
+    def latency_s(self) -> float:
+        """Onset of the caller's speech to the last sound of the agent."""
+        return self.silent_at - self.utterance.began_at
+
+
+class Caller:
+    """A caller; an async context that calls on entry and hangs up on exit.
+
+    Args:
+        url: the host's, such as ``http://127.0.0.1:8080``.
+        token: a bearer token, where the host asks for one.
+        name: sent as ``metadata.name``.
+        resume: the ``resume_token`` of a call that lost its caller.
+        codec: what the offer names: both codecs, or PCMU alone.
+        keep_audio: keep what is heard, for ``heard.recording()``.
+        prepare: is given the connection once its candidates are gathered (see testkit/lossy.py).
+        verify_tls: False takes a self-signed certificate.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        name: str = "",
+        *,
+        resume: str = "",
+        codec: Literal["opus", "pcmu"] = "opus",
+        keep_audio: bool = True,
+        prepare: Callable[[RTCPeerConnection], None] | None = None,
+        verify_tls: bool = True,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.heard = Ear(keep=keep_audio)
+        self._waits = Waits(self._summary)
+        self.mouth = Mouth(on_tick=self._waits.check)
+        self.events: list[ReceivedEvent] = []
+        self.on_event: Callable[[ReceivedEvent], None] | None = None
+        """Is given each event as it comes; set it before the call."""
+        self.call_id = ""
+        self.resume_token = ""
+        self.location = ""
+        self.setup_s = 0.0
+        """Offer sent to connection up."""
+        self._token = token
+        self._name = name
+        self._resume = resume
+        self._codec = codec
+        self._prepare = prepare
+        self._verify_tls = verify_tls
+        self._pc: RTCPeerConnection | None = None
+        self._channel: RTCDataChannel | None = None
+        self._signalling: Signalling | None = None
+
+    @property
+    def over(self) -> bool:
+        """The call has ended, whoever ended it."""
+        return self._waits.over
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.dial()
+        except BaseException:
+            await self.leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(aiohttp.ClientError, TimeoutError):  # the host may be gone: the connection closes all the same
+            await self.hang_up()
+
+    async def dial(self, timeout_s: float = 15.0) -> None:
+        """Call, and return when the connection is up and the ``events`` channel is open.
+
+        Raises:
+            CallRefusedError: the host answered with a problem.
+            TimeoutError: no connection in ``timeout_s`` seconds.
+        """
+        async with asyncio.timeout(timeout_s):
+            began = time.monotonic()
+            signalling = self._signalling = Signalling(self.url, self._token, verify_tls=self._verify_tls)
+            pc = self._pc = RTCPeerConnection(RTCConfiguration(await signalling.ice_servers()))
+            pc.on("connectionstatechange", self._on_connection_state)
+            pc.addTrack(self.mouth)
+            if self._codec == "pcmu":
+                _offer_only_pcmu(pc)
+            self._channel = pc.createDataChannel("events")
+            self._channel.on("message", self._on_message)
+            await pc.setLocalDescription(await pc.createOffer())
+            if self._prepare is not None:
+                self._prepare(pc)
+            answer = await signalling.offer(pc.localDescription.sdp, self._name, self._resume)
+            self.call_id, self.resume_token = answer.call_id, answer.resume_token
+            self.location = answer.location
+            self.mouth.codec = OPUS if "opus/48000" in answer.sdp.lower() else PCMU
+            tap_all(pc, self._on_rtp)
+            await pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+            await self._waits.until(lambda _: self._is_up(), None, "connection")
+            self.setup_s = time.monotonic() - began
+
+    def _is_up(self) -> bool:
+        channel_open = self._channel is not None and self._channel.readyState == "open"
+        return channel_open and self._pc is not None and self._pc.connectionState == "connected"
+
+    async def hang_up(self) -> int:
+        """Say goodbye by ``DELETE`` and close; the HTTP status, 0 when there was no call to end.
+
+        Raises:
+            aiohttp.ClientError: the host could not be told; the connection is closed all the same.
+        """
+        location, self.location = self.location, ""
+        try:
+            return await self._signalling.goodbye(location) if location and self._signalling else 0
+        finally:
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Close the connection without telling the API: the host sees the peer's own goodbye only."""
+        self.mouth.stop()
+        if self._pc is not None:
+            pc, self._pc = self._pc, None
+            await pc.close()
+        if self._signalling is not None:
+            signalling, self._signalling = self._signalling, None
+            await signalling.aclose()
+        self._waits.end()
+
+    # --- what arrives ------------------------------------------------------------------------------------------
+
+    def _on_rtp(self, packet: RtpPacket, payload: bytes) -> None:
+        pcmu = packet.payload_type == 0
+        now = time.monotonic()
+        self.heard.hear(now, packet.sequence_number, packet.timestamp, payload, pcmu=pcmu)
+
+    def _on_message(self, message: str | bytes) -> None:
+        raw = json.loads(message)
+        event = ReceivedEvent(time.monotonic(), raw.get("type", ""), raw.get("data") or {}, raw)
+        self.events.append(event)
+        if self.on_event is not None:
+            self.on_event(event)
+        self._waits.check(time.monotonic())
+
+    def _on_connection_state(self) -> None:
+        if self._pc is not None and self._pc.connectionState in {"failed", "closed"}:
+            self._waits.end()
+        self._waits.check(time.monotonic())
+
+    # --- waiting ------------------------------------------------------------------------------------
+
+    def _summary(self) -> str:
+        said = "; ".join(f"{line.role}: {line.text}" for line in self.transcript[-6:])
+        kinds = ", ".join(event.type for event in self.events[-12:])
+        return f"heard {self.heard.packets} packets, {len(self.heard.onsets)} onsets; {said}; events: {kinds}"
+
+    async def wait_event(
+        self,
+        kind: str,
+        predicate: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+        timeout_s: float = 10.0,
+        *,
+        after: float = 0.0,
+    ) -> ReceivedEvent:
+        """The first event of this type whose data satisfies ``predicate``, among those come after ``after``."""
+
+        def found(_: float) -> ReceivedEvent | None:
+            matches = (e for e in self.events if e.type == kind and e.arrived_at >= after and predicate(e.data))
+            return next(matches, None)
+
+        return await self._waits.until(found, timeout_s, f"event {kind}")
+
+    async def wait_voice(self, timeout_s: float = 10.0, *, after: float = 0.0) -> float:
+        """When the agent's voice set in: its first onset at or after ``after``."""
+        return await self._waits.until(lambda _: self.heard.onset_after(after), timeout_s, "voice")
+
+    async def wait_silence(self, timeout_s: float = 20.0, *, quiet_s: float = 0.6) -> float:
+        """When the agent's last sound came, once ``quiet_s`` seconds passed without another."""
+
+        def found(now: float) -> float | None:
+            return self.heard.last_loud_at if now - self.heard.last_loud_at >= quiet_s else None
+
+        return await self._waits.until(found, timeout_s, "silence")
+
+    async def wait_over(self, timeout_s: float = 10.0) -> None:
+        """Return when the host has ended the call."""
+        await self._waits.until(lambda _: self.over, timeout_s, "end of the call")
+
+    async def wait(self, seconds: float) -> None:
+        """Be silent: a pause in a conversation, as a person makes it."""
+        await asyncio.sleep(seconds)
+
+    # --- what a caller does ------------------------------------------------------------------------------------------
+
+    async def say(self, speech: Speech | bytes) -> Utterance:
+        """Speak; return when the last packet has left. Bytes are 16 kHz mono s16."""
+        utterance = self.start_saying(speech)
+        await utterance.done
+        return utterance
+
+    def start_saying(self, speech: Speech | bytes) -> Utterance:
+        """Begin to speak; await the utterance's ``done`` for its end."""
+        return self.mouth.say(Speech(speech) if isinstance(speech, bytes) else speech)
+
+    async def ask(self, speech: Speech | bytes, timeout_s: float = 15.0) -> Answer:
+        """Speak and wait for the answer's voice, without waiting for its end."""
+        utterance = await self.say(speech)
+        return Answer(utterance, await self.wait_voice(timeout_s, after=utterance.ended_at))
+
+    async def talk_over(
+        self,
+        speech: Speech | bytes,
+        timeout_s: float = 10.0,
+        *,
+        quiet_s: float = 0.4,
+    ) -> Interruption:
+        """Speak over the agent until it is silent, and to the end of what there is to say."""
+        utterance = self.start_saying(speech)
+        silent_at = await self.wait_silence(timeout_s, quiet_s=quiet_s)
+        await utterance.done
+        return Interruption(utterance, silent_at)
+
+    def send(self, kind: str, **data: Any) -> None:
+        """Send a command on the data channel, such as ``send("text", text="Hello")``."""
+        if self._channel is None or self.over:
+            raise CallEndedError("no call to send a command to")
+        self._channel.send(json.dumps({"type": kind, **data}))
+
+    @property
+    def transcript(self) -> list[Line]:
+        """What was said, by the host's final ``call.transcript`` events."""
+        return [
+            Line(event.data["role"], event.data["text"], bool(event.data.get("cut")))
+            for event in self.events
+            if event.type == "call.transcript" and event.data.get("final", True)
+        ]
+
+    def words_of(self, role: Literal["user", "agent"]) -> str:
+        """All that one side has said so far, in lower case."""
+        return " ".join(line.text for line in self.transcript if line.role == role).lower()
+
+
+def _offer_only_pcmu(pc: RTCPeerConnection) -> None:
+    capabilities = RTCRtpReceiver.getCapabilities("audio")
+    pcmu = [codec for codec in capabilities.codecs if codec.mimeType == "audio/PCMU"] if capabilities else []
+    for transceiver in pc.getTransceivers():
+        transceiver.setCodecPreferences(pcmu)
+
+
+@asynccontextmanager
+async def calls(url: str, count: int, **options: Any) -> AsyncIterator[list[Caller]]:
+    """``count`` callers at once, all hung up on exit."""
+    callers = [Caller(url, name=f"caller {n + 1}", **options) for n in range(count)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for caller in callers:
+                group.create_task(caller.dial())
+        yield callers
+    finally:
+        await asyncio.gather(*(caller.hang_up() for caller in callers), return_exceptions=True)

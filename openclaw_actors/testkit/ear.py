@@ -1,0 +1,137 @@
+"""What a scripted caller hears: RTP payloads decoded as they arrive, and the moments when a voice begins and ends.
+
+The stock client would hold each packet for 80 ms (four packets of prefetch) before its decoder; a latency measured
+behind that is not the host's. The ear therefore takes a packet when it arrives, in order, and knows its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from openclaw_actors.media import mulaw
+from openclaw_actors.testkit.speakers import is_voiced
+
+HEARD_RATE = 48_000
+"""Hz of what the ear keeps."""
+
+_BLOCK = HEARD_RATE // 100
+_ONSET_BLOCKS = 3
+"""30 ms of sound in a row are a voice; a click is not."""
+_QUIET_BEFORE = 10
+"""Blocks (100 ms) without sound that make the next sound an onset: the closure of a "p" or "t" is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardFrame:
+    """One packet as it came: ``arrived_at`` monotonic seconds, ``at`` its place in the sender's time (samples)."""
+
+    arrived_at: float
+    at: int
+    pcm: bytes
+
+
+class Ear:
+    """Decodes one voice stream and notes onsets and ends by arrival time.
+
+    Args:
+        keep: keep the sound itself (96 kB a second), for ``recording``.
+    """
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self.on_sound: Callable[[bytes], None] | None = None
+        """Is given each decoded packet (48 kHz mono s16): a loudspeaker."""
+        self._keep = keep
+        self._opus = av.CodecContext.create("libopus", "r")
+        self._opus.format, self._opus.layout, self._opus.sample_rate = "s16", "mono", HEARD_RATE
+        self._opus.thread_count = 1
+        self._sequence: int | None = None
+        self._first_timestamp = 0
+        self._run = 0
+        self._run_began = 0.0
+        self.quiet_blocks = _QUIET_BEFORE
+        """10 ms blocks heard since the last loud one: silence by the sender's clock."""
+        self._candidate = False
+        self.frames: list[HeardFrame] = []
+        self.onsets: list[float] = []
+        """When a voice began: arrival of the first of three loud 10 ms blocks after 100 ms without one."""
+        self.last_loud_at = -inf
+        """When the last loud block arrived."""
+        self.packets = 0
+        self.late_packets = 0
+        self.lost_packets = 0
+        self.longest_gap_s = 0.0
+        """The longest time between two arrivals."""
+        self._last_arrival: float | None = None
+
+    def hear(self, arrived_at: float, sequence: int, timestamp: int, payload: bytes, *, pcmu: bool) -> None:
+        """Take one RTP packet; those that come after a later one are counted and dropped."""
+        if self._last_arrival is not None:
+            self.longest_gap_s = max(self.longest_gap_s, arrived_at - self._last_arrival)
+        self._last_arrival = arrived_at
+        if self._sequence is None:
+            self._first_timestamp = timestamp
+        else:
+            step = (sequence - self._sequence) & 0xFFFF
+            if step == 0 or step > 0x8000:
+                self.late_packets += 1
+                return
+            self.lost_packets += step - 1
+        self._sequence = sequence
+        self.packets += 1
+        if not payload:  # PyAV takes an empty packet as the end of the stream
+            return
+        ticks = (timestamp - self._first_timestamp) & 0xFFFFFFFF
+        samples = _from_pcmu(payload) if pcmu else self._from_opus(payload)
+        if self.on_sound is not None:
+            self.on_sound(samples.tobytes())
+        if self._keep:
+            self.frames.append(HeardFrame(arrived_at, ticks * 6 if pcmu else ticks, samples.tobytes()))
+        for number, start in enumerate(range(0, samples.size - _BLOCK + 1, _BLOCK)):
+            self._block(arrived_at + number / 100, samples[start : start + _BLOCK])
+
+    def _from_opus(self, payload: bytes) -> npt.NDArray[np.int16]:
+        try:
+            frames = self._opus.decode(av.Packet(payload))
+        except av.FFmpegError:
+            return np.zeros(0, np.int16)
+        return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames] or [np.zeros(0, np.int16)])
+
+    def _block(self, at: float, samples: npt.NDArray[np.int16]) -> None:
+        if not is_voiced(samples):
+            self._run = 0
+            self.quiet_blocks += 1
+            return
+        if self._run == 0:
+            self._run_began = at
+            self._candidate = self.quiet_blocks >= _QUIET_BEFORE
+        self._run += 1
+        self.quiet_blocks = 0
+        self.last_loud_at = at + 0.01
+        if self._run == _ONSET_BLOCKS and self._candidate:
+            self.onsets.append(self._run_began)
+
+    def onset_after(self, after: float) -> float | None:
+        """The first onset at or after ``after`` (monotonic seconds), if there was one yet."""
+        return next((onset for onset in self.onsets if onset >= after), None)
+
+    def recording(self) -> bytes:
+        """All that was heard as 48 kHz mono s16; what was lost is silence."""
+        if not self.frames:
+            return b""
+        end = max(frame.at + len(frame.pcm) // 2 for frame in self.frames)
+        out = np.zeros(end, np.int16)
+        for frame in self.frames:
+            pcm = np.frombuffer(frame.pcm, np.int16)
+            out[frame.at : frame.at + pcm.size] = pcm
+        return out.tobytes()
+
+
+def _from_pcmu(payload: bytes) -> npt.NDArray[np.int16]:
+    """G.711 mu-law at 8 kHz to 48 kHz by repetition: good enough to hear where a voice is."""
+    return np.repeat(np.frombuffer(mulaw.decode(payload), np.int16), HEARD_RATE // 8_000)

@@ -1,0 +1,318 @@
+"""A stub of an OpenAI-compatible provider: transcriptions, chat completions (streamed or not), speech, models.
+
+Shapes after OpenAI's API reference (audio/createTranscription, chat/create, audio/createSpeech, models/list). Run it
+as a process of its own for benchmarks: ``python -m openclaw_actors.testkit.providers.openai --port 0``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from aiohttp import web
+
+from openclaw_actors.testkit.providers.plan import Fault, Route, StubPlan
+
+SPEECH_RATE = 24_000
+"""Hz of ``response_format=pcm``."""
+
+_CHUNK = 9_600
+"""Bytes a chunk of speech: 200 ms."""
+
+Outcome = Literal["pending", "answered", "cancelled", "fault"]
+
+
+@dataclass
+class StubRequest:
+    """One request as the stub saw it."""
+
+    route: Route
+    at: float
+    body: dict[str, Any]
+    audio: bytes = b""
+    """The uploaded file, for transcriptions."""
+    outcome: Outcome = "pending"
+    """``cancelled``: the client went away before the answer was whole."""
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@lru_cache(maxsize=64)
+def buzz(text: str) -> bytes:
+    """A steady voice-like sound, 24 kHz mono s16, 70 ms a character: twelve harmonics of 120 Hz, falling.
+
+    Steady on purpose: what ends it can only be an interruption or its end, never a pause between words.
+    """
+    t = np.arange(int(SPEECH_RATE * 0.07 * max(1, len(text)))) / SPEECH_RATE
+    wave = sum(np.sin(2 * np.pi * 120 * n * t) / n for n in range(1, 13))
+    envelope = 0.8 + 0.2 * np.sin(2 * np.pi * 4 * t)  # syllables come four a second
+    return bytes((6_000 * wave * envelope).astype(np.int16).tobytes())
+
+
+class OpenAiStub:
+    """The server; an async context. ``base_url`` ends in ``/v1``.
+
+    Args:
+        plan: how it behaves; ``plan`` may be replaced while it runs.
+        port: 0: any free one.
+    """
+
+    def __init__(self, plan: StubPlan | None = None, port: int = 0) -> None:
+        self.plan = plan or StubPlan()
+        self.requests: list[StubRequest] = []
+        self.base_url = ""
+        self._port = port
+        self._faults: dict[Route, deque[Fault | None]] = {}
+        self._always: dict[Route, Fault] = {}
+        self._changed = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=32 * 1024 * 1024)
+        app.router.add_post("/v1/audio/transcriptions", self._transcriptions)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/audio/speech", self._speech)
+        app.router.add_get("/v1/models", self._models)
+        # Without handler_cancellation aiohttp lets a handler sleep on after its client has gone, and a cancelled
+        # request would count as answered.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.base_url = f"http://127.0.0.1:{port}/v1"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop serving: connections are refused from now on, as when a provider disappears."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    def fail(self, route: Route, *faults: Fault | None) -> None:
+        """Let the next requests of ``route`` go wrong, one fault a request in this order; None: that one is well."""
+        self._faults.setdefault(route, deque()).extend(faults)
+
+    def fail_always(self, route: Route, fault: Fault | None) -> None:
+        """Let every request of ``route`` go wrong until told None."""
+        if fault is None:
+            self._always.pop(route, None)
+        else:
+            self._always[route] = fault
+
+    def of(self, route: Route) -> list[StubRequest]:
+        """The requests of one route so far."""
+        return [request for request in self.requests if request.route == route]
+
+    async def wait_request(self, route: Route, count: int = 1, timeout: float = 10.0) -> StubRequest:  # noqa: ASYNC109
+        """The ``count``-th request of ``route``, as soon as it has come."""
+        async with asyncio.timeout(timeout):
+            while len(self.of(route)) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.of(route)[count - 1]
+
+    # --- one request ---------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _request(
+        self, route: Route, web_request: web.Request, body: dict[str, Any], audio: bytes = b""
+    ) -> AsyncIterator[Fault | None]:
+        """Record the request and its outcome; give its fault, once that fault's share before the answer is done."""
+        entry = StubRequest(route, time.monotonic(), body, audio)
+        self.requests.append(entry)
+        self._changed.set()
+        try:
+            self._authorise(web_request)
+            fault = self._next_fault(route)
+            entry.outcome = "fault" if fault else "pending"
+            if fault and fault.kind == "status":
+                raise _problem(fault.status, f"the stub was told to answer {fault.status}")
+            if fault and fault.after == 0 and fault.kind in {"drop", "hang"}:
+                await _vanish(web_request, fault)
+            yield fault
+            if entry.outcome == "pending":
+                entry.outcome = "answered"
+        except (asyncio.CancelledError, ConnectionError):
+            if entry.outcome == "pending":
+                entry.outcome = "cancelled"
+            raise
+        finally:
+            entry.finished.set()
+
+    def _authorise(self, request: web.Request) -> None:
+        if self.plan.api_key and request.headers.get("Authorization") != f"Bearer {self.plan.api_key}":
+            raise _problem(401, "Incorrect API key provided.", "invalid_api_key")
+
+    def _next_fault(self, route: Route) -> Fault | None:
+        queue = self._faults.get(route)
+        return queue.popleft() if queue else self._always.get(route)
+
+    # --- routes ------------------------------------------------------------------------------------------------------
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        async with self._request("models", request, {}) as fault:
+            if fault:
+                return _nonsense(fault)
+            models = [{"id": name, "object": "model", "owned_by": "stub"} for name in ("stub", "whisper-1")]
+            return web.json_response({"object": "list", "data": models})
+
+    async def _transcriptions(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        upload = form.get("file")
+        if not isinstance(upload, web.FileField):
+            raise _problem(400, "file: Field required")
+        audio = upload.file.read()
+        upload.file.close()
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        async with self._request("transcriptions", request, fields, audio) as fault:
+            if fault:
+                return _nonsense(fault)
+            await asyncio.sleep(self.plan.stt_delay_s)
+            said = self.plan.transcript
+            text = said if isinstance(said, str) else said(audio)
+            if fields.get("response_format") == "text":
+                return web.Response(text=text)
+            return web.json_response({"text": text})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await _json(request)
+        async with self._request("chat", request, body) as fault:
+            if fault and fault.kind in {"garbage", "empty"} and not body.get("stream"):
+                return _nonsense(fault)
+            await asyncio.sleep(self.plan.first_token_s)
+            think = self.plan.reply
+            text = think if isinstance(think, str) else think(body["messages"])
+            if fault and fault.kind == "empty":
+                text = ""
+            if not body.get("stream"):
+                message = {"role": "assistant", "content": text}
+                choice = {"index": 0, "message": message, "finish_reason": "stop"}
+                return web.json_response(_completion("chat.completion", body) | {"choices": [choice]})
+            return await self._stream_chat(request, body, text, fault)
+
+    async def _stream_chat(
+        self, request: web.Request, body: dict[str, Any], text: str, fault: Fault | None
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        if fault and fault.kind == "garbage":
+            await response.write(b"data: {not json\n\n")
+            return response
+        head = _completion("chat.completion.chunk", body)
+        for number, token in enumerate(_tokens(text)):
+            if fault and number == fault.after and fault.kind in {"drop", "hang"}:
+                await _vanish(request, fault)
+            if number:
+                await asyncio.sleep(self.plan.token_s)
+            delta = {"index": 0, "delta": {"content": token}, "finish_reason": None}
+            await _send_event(response, head | {"choices": [delta]})
+        await _send_event(response, head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def _speech(self, request: web.Request) -> web.StreamResponse:
+        body = await _json(request)
+        async with self._request("speech", request, body) as fault:
+            if fault and fault.kind in {"garbage", "empty"}:
+                return _nonsense(fault)
+            await asyncio.sleep(self.plan.tts_delay_s)
+            voice = (self.plan.voice or buzz)(str(body["input"]))
+            sound = bytes(2 * int(SPEECH_RATE * self.plan.leading_silence_s)) + voice
+            response = web.StreamResponse(headers={"Content-Type": "audio/pcm"})
+            await response.prepare(request)
+            for number, start in enumerate(range(0, len(sound), _CHUNK)):
+                if fault and number == fault.after and fault.kind in {"drop", "hang"}:
+                    await _vanish(request, fault)
+                await response.write(sound[start : start + _CHUNK])
+            return response
+
+
+def _tokens(text: str) -> list[str]:
+    """Words with the space before them, as a model's tokens mostly are."""
+    words = text.split(" ")
+    return [words[0], *(f" {word}" for word in words[1:])] if text else []
+
+
+def _completion(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"id": "chatcmpl-stub", "object": kind, "created": int(time.time()), "model": body.get("model", "")}
+
+
+async def _send_event(response: web.StreamResponse, data: dict[str, Any]) -> None:
+    await response.write(f"data: {json.dumps(data)}\n\n".encode())
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except ValueError:
+        raise _problem(400, "We could not parse the JSON body of your request.") from None
+    if not isinstance(body, dict):
+        raise _problem(400, "The body must be a JSON object.")
+    return body
+
+
+def _problem(status: int, text: str, code: str = "stub") -> web.HTTPException:
+    """An error in OpenAI's shape, with the status it is told."""
+    body = json.dumps({"error": {"message": text, "type": "stub_error", "param": None, "code": code}})
+
+    class _Problem(web.HTTPException):
+        status_code = status
+
+    return _Problem(text=body, content_type="application/json")
+
+
+def _nonsense(fault: Fault) -> web.Response:
+    return web.Response(body=b"" if fault.kind == "empty" else b"\x00\xffnonsense\xfe" * 7)
+
+
+async def _vanish(request: web.Request, fault: Fault) -> None:
+    """Never answer, or cut the connection off under the client; either way the handler ends by cancellation."""
+    if fault.kind == "drop" and request.transport is not None:
+        request.transport.abort()
+    await asyncio.Event().wait()
+
+
+def main(argv: list[str] | None = None, out: Callable[[str], object] = sys.stdout.write) -> None:
+    """Serve until standard input ends, so that a stub never outlives the benchmark that started it."""
+    plan = StubPlan()
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    for name in ("stt-delay-s", "first-token-s", "token-s", "tts-delay-s", "leading-silence-s"):
+        parser.add_argument(f"--{name}", type=float, default=getattr(plan, name.replace("-", "_")))
+    options = vars(parser.parse_args(argv))
+    port = options.pop("port")
+    asyncio.run(_serve(StubPlan(**options), port, out))
+
+
+async def _serve(plan: StubPlan, port: int, out: Callable[[str], object]) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        async with OpenAiStub(plan, port) as stub:
+            out(f"OpenAI stub: {stub.base_url}\n")
+            sys.stdout.flush()
+            while await reader.read(4096):
+                pass
+    finally:
+        transport.close()
+
+
+if __name__ == "__main__":
+    main()

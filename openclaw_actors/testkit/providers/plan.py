@@ -1,0 +1,63 @@
+"""What a stub provider shall do: its delays, its answers, its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Route = Literal["transcriptions", "chat", "speech", "models"]
+FaultKind = Literal["status", "drop", "hang", "garbage", "empty"]
+
+Hear = Callable[[bytes], str]
+"""Takes the uploaded audio file, gives its words."""
+Think = Callable[[list[dict[str, str]]], str]
+"""Takes the chat's messages, gives the reply."""
+Speak = Callable[[str], bytes]
+"""Takes a text, gives 24 kHz mono s16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong with one request.
+
+    Args:
+        kind: ``status`` answers with an HTTP error; ``drop`` closes the connection; ``hang`` never answers;
+            ``garbage`` answers 200 with nonsense; ``empty`` answers 200 with nothing in it.
+        status: for ``status``: 500, 401, 429 and so on.
+        after: for ``drop`` and ``hang``: how many chunks of a streamed answer come first.
+    """
+
+    kind: FaultKind
+    status: int = 500
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StubPlan:
+    """Delays in seconds. The defaults are the stubs on which the peers were measured (README, latency table).
+
+    Args:
+        stt_delay_s: a transcription takes this long.
+        transcript: what every utterance says, or how to tell.
+        first_token_s: the model thinks this long before its first token.
+        token_s: and this long before each further one.
+        reply: what it answers, or how to tell.
+        tts_delay_s: a voice takes this long before its first sound.
+        leading_silence_s: a voice begins with so much silence, as edge-tts and others do (185 ms measured).
+        voice: the sound after that; None: a buzz of 70 ms a character.
+        api_key: when set, any other bearer token is answered 401.
+    """
+
+    stt_delay_s: float = 0.05
+    transcript: str | Hear = "What is the weather like in Paris today?"
+    first_token_s: float = 0.1
+    token_s: float = 0.01
+    reply: str | Think = (
+        "It is sunny in Paris today, with a light wind from the west. "
+        "You will not need an umbrella this afternoon, though the evening may be cooler than the day was."
+    )
+    tts_delay_s: float = 0.05
+    leading_silence_s: float = 0.185
+    voice: Speak | None = None
+    api_key: str = ""

@@ -1,0 +1,51 @@
+"""What a Call needs of the far end, whatever carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from openclaw_actors.media.codecs import Codec
+from openclaw_actors.messages import AudioIn
+
+
+class PacketSource(Protocol):
+    """Where a peer takes what the caller shall hear (media/playout.py)."""
+
+    def next_packet(self) -> bytes:
+        """The packet for the next 20 ms, in the peer's codec. Never raises, never blocks."""
+
+
+class PeerListener(Protocol):
+    """What a peer tells its Call; all of it on the event loop."""
+
+    def on_audio(self, frame: AudioIn) -> None:
+        """20 ms of the caller; starts follow each other without gap or overlap, in real time."""
+
+    def on_state(self, state: str) -> None:
+        """connecting, connected, disconnected, failed or closed; the last two come once and are final."""
+
+    def on_command(self, command: Mapping[str, Any]) -> None:
+        """A JSON object from the client, such as ``{"type": "interrupt"}``; bounded, not yet validated.
+
+        Raises:
+            RefusalError: it is no command; the peer answers the client with its code and detail.
+        """
+
+
+class Peer(Protocol):
+    """The far end of a call: an RTCPeerConnection or a carrier's WebSocket."""
+
+    transport: str
+    """``webrtc`` or a carrier's name: a metric label."""
+    codec: Codec
+    """What ``PacketSource.next_packet`` must return."""
+
+    def attach(self, source: PacketSource, listener: PeerListener, start: int = 0) -> None:
+        """Begin: take packets from ``source``, tell ``listener``; the first AudioIn has this ``start``."""
+
+    def send_event(self, event: Mapping[str, Any]) -> None:
+        """Send a JSON object to the client where there is a way (bounded; dropped when it does not read)."""
+
+    async def aclose(self) -> None:
+        """Close; returns when all its sockets, tasks and threads are gone. May be called more than once."""

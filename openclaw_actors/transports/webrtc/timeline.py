@@ -1,0 +1,197 @@
+"""The caller's sound on one gapless time line: decoded, put in order, its holes filled, never far from real time.
+
+Pure: the time is passed in. What comes out are AudioIn frames of 20 ms whose starts follow each other.
+"""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+
+from openclaw_actors.media.codecs import OPUS, Codec
+from openclaw_actors.media.concealment import Concealer, Samples
+from openclaw_actors.media.jitter import JitterBuffer, RtpAudio
+from openclaw_actors.media.resample import Resampler
+from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
+
+GRACE_S = 0.04
+"""No packet for this long past the jitter target: the hole is filled in real time, or a turn could never end."""
+_CREDIT_S = 2.0
+"""How far media time may run ahead of real time at once: what queued up while the event loop stood still. Beyond
+it a client that sends faster than it speaks is cut."""
+_CREDIT_RATE = 1.01
+"""A sender's clock may be 1 % fast, 10 times the worst crystal, before its packets are cut."""
+_SHIFT_S = 0.1
+"""Packets that stay late for this long, by an amount that does not shrink, are on a shifted time line (the route
+became longer, or the sender's clock stood still) and not a jam that drains: the line is joined where they are."""
+_DRAINING = 0.25
+"""Seconds by which the lateness of a draining jam shrinks each second, at least."""
+_JUMP_S = 0.25
+"""A hole may be that much longer than the time that passed (the jitter target's bound and more); beyond it the
+sender's clock has jumped, and no such time is made up."""
+_FRAME_BYTES = 2 * FRAME
+
+
+class Timeline:
+    """Turns the RTP packets of one sender into contiguous 16 kHz frames.
+
+    Args:
+        codec: of the payloads.
+        start: media time of the first frame, in 16 kHz samples.
+    """
+
+    def __init__(self, codec: Codec, start: int = 0) -> None:
+        self.jitter = JitterBuffer(codec.clock_rate)
+        self.undecodable = 0
+        """Packets that the decoder refused."""
+        self.dropped = 0
+        """Packets whose time had passed, or that ran ahead of real time."""
+        self._codec = codec
+        self._decoder = _decoder(codec)
+        self._resampler = Resampler(codec.clock_rate, SAMPLE_RATE, primed=True)
+        self._concealer = Concealer()
+        self._start = start
+        self._pending = bytearray()
+        self._concealed = False
+        self._expected: int | None = None
+        self._source = 0
+        self._credit = _CREDIT_S
+        self._credited_at: float | None = None
+        self._filled_at = 0.0
+        self._late_since: tuple[float, float] | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``tick`` has something to do; None before the first packet."""
+        if self._expected is None:
+            return None
+        hole = self.jitter.deadline
+        return self._silent_at() if hole is None else min(self._silent_at(), hole)
+
+    def push(self, packet: RtpAudio) -> list[AudioIn]:
+        """Take a packet in; returns the frames that are complete now."""
+        frames: list[AudioIn] = []
+        for released in self.jitter.push(packet):
+            frames += self._play(released)
+        return frames
+
+    def tick(self, now: float) -> list[AudioIn]:
+        """What time itself brings about: holes given up, and one concealed frame when the next packet is overdue."""
+        frames: list[AudioIn] = []
+        for released in self.jitter.poll(now):
+            frames += self._play(released)
+        if self._expected is not None and now >= self._silent_at():
+            self._earn(now)
+            self._fill(FRAME - len(self._pending) // 2, now)
+            frames += self._cut(now)
+        return frames
+
+    # --- one packet, in order -----------------------------------------------------------------------------------
+
+    def _play(self, packet: RtpAudio) -> list[AudioIn]:
+        if not packet.payload:  # padding, sent to probe the route
+            return []
+        now = packet.arrived_at
+        self._earn(now)
+        if self._expected is None or packet.source != self._source:
+            self._join(packet)
+        gap = self._gap(packet.timestamp)
+        if gap > (now - self._filled_at + _JUMP_S) * SAMPLE_RATE or self._is_shifted(gap, now):
+            self._join(packet)
+            gap = 0
+        if gap > 0:
+            self._fill(gap, now)
+        if self._credit <= 0:
+            self.dropped += 1
+            return self._cut(now)
+        samples = self._decode(packet)
+        if gap < 0:
+            samples = samples[-gap:]  # its beginning was filled already
+            self.dropped += not len(samples)
+        if len(samples):
+            self._late_since = None
+            self._append(self._concealer.heard(samples), now)
+        return self._cut(now)
+
+    def _gap(self, timestamp: int) -> int:
+        """16 kHz samples from the end of what is filled to this timestamp; negative when it is past."""
+        assert self._expected is not None  # noqa: S101 - set by the first packet; this tells mypy
+        ticks = ((timestamp - self._expected + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
+        return ticks * SAMPLE_RATE // self._codec.clock_rate
+
+    def _is_shifted(self, gap: int, now: float) -> bool:
+        """Whether packets have been late for long, and are not catching up."""
+        if gap >= 0:
+            return False
+        lateness = -gap / SAMPLE_RATE
+        if self._late_since is None:
+            self._late_since = (now, lateness)
+        since, at_first = self._late_since
+        return now - since >= _SHIFT_S and lateness >= at_first - _DRAINING * (now - since)
+
+    def _join(self, packet: RtpAudio) -> None:
+        """Take this packet's timestamp for the present end of the line."""
+        self._expected = packet.timestamp
+        self._source = packet.source
+        self._filled_at = packet.arrived_at
+        self._late_since = None
+        self.jitter.clock.restart()
+        self.jitter.clock.observe(packet.timestamp, packet.arrived_at)
+
+    def _decode(self, packet: RtpAudio) -> Samples:
+        """16 kHz samples of a packet; of one that is broken, none: the next packet shows the hole."""
+        try:
+            frames = self._decoder.decode(av.Packet(packet.payload))
+            pcm = b"".join(self._resampler.push_frame(frame) for frame in frames)
+        except (av.FFmpegError, ValueError):
+            self.undecodable += 1
+            return np.zeros(0, np.int16)
+        return np.frombuffer(pcm, np.int16)
+
+    # --- the line -----------------------------------------------------------------------------------------------
+
+    def _silent_at(self) -> float:
+        """When the line is filled in place of the caller."""
+        assert self._expected is not None  # noqa: S101 - as above
+        return self.jitter.clock.due(self._expected) + self.jitter.target + GRACE_S
+
+    def _earn(self, now: float) -> None:
+        if self._credited_at is None:
+            self._credited_at = now
+        elapsed = max(0.0, now - self._credited_at)
+        self._credit = min(_CREDIT_S, self._credit + elapsed * _CREDIT_RATE)
+        self._credited_at += elapsed
+
+    def _fill(self, count: int, now: float) -> None:
+        self._concealed = True
+        self._append(self._concealer.conceal(count), now)
+
+    def _append(self, samples: Samples, now: float) -> None:
+        assert self._expected is not None  # noqa: S101 - as above
+        self._pending += samples.tobytes()
+        self._credit -= len(samples) / SAMPLE_RATE
+        ticks = len(samples) * self._codec.clock_rate // SAMPLE_RATE
+        self._expected = (self._expected + ticks) & 0xFFFF_FFFF
+        self._filled_at = max(now, self._filled_at)
+
+    def _cut(self, now: float) -> list[AudioIn]:
+        frames: list[AudioIn] = []
+        while len(self._pending) >= _FRAME_BYTES:
+            pcm = bytes(self._pending[:_FRAME_BYTES])
+            del self._pending[:_FRAME_BYTES]
+            frames.append(AudioIn(self._start, pcm, now, self._concealed))
+            self._start += FRAME
+        if frames:
+            self._concealed = False
+        return frames
+
+
+def _decoder(codec: Codec) -> av.AudioCodecContext:
+    """A mono decoder: libopus mixes a stereo sender down, for a third less work than decoding both sides."""
+    decoder = av.CodecContext.create("libopus" if codec is OPUS else "pcm_mulaw", "r")
+    assert isinstance(decoder, av.AudioCodecContext)  # noqa: S101 - both are audio; this tells mypy
+    decoder.layout = "mono"
+    decoder.format = "s16"
+    decoder.sample_rate = codec.clock_rate
+    decoder.thread_count = 1
+    return decoder

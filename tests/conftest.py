@@ -1,0 +1,41 @@
+"""What the whole suite shares: programs that tests need, and what they say on the phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from openclaw_actors.testkit import speakers
+from openclaw_actors.testkit.speakers import Speech, Voice
+
+
+def needs_program(name: str, remedy: str) -> str:
+    """The program's path. A missing one skips the test on a developer's machine and fails it with CI=true."""
+    path = shutil.which(name)
+    if path is not None:
+        return path
+    reason = f"{name} is not installed: {remedy}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def flite() -> Callable[[str, Voice], Speech]:
+    """Speech by flite, already encoded: encoding 3 s inside a call would hold its loop for 40 ms."""
+    needs_program("flite", "apt install flite")
+
+    def speak(text: str, voice: Voice = "slt") -> Speech:
+        speech = speakers.flite(text, voice)
+        _ = speech.packets
+        return speech
+
+    return speak
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    return needs_program("chromium", "apt install chromium")

@@ -1,0 +1,189 @@
+"""What the caller hears, packet by packet, and what is reported as spoken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaw_actors.media.codecs import OPUS
+from openclaw_actors.media.playout import Playout
+from openclaw_actors.messages import Speech, Spoken, VoiceStarted
+
+SILENCE = OPUS.silence
+PCM = bytes(960)
+
+
+def speech(turn, index, packets, *, text="hello there", ends=True, last=False):
+    return Speech(turn, index, text, tuple(packets), PCM * len(packets), ends, last)
+
+
+@pytest.fixture
+def playout():
+    return Playout(OPUS, lambda: None, clock=lambda: 7.0)
+
+
+def play(playout, count):
+    return [playout.next_packet() for _ in range(count)]
+
+
+def heard(playout, count):
+    return [packet for packet in play(playout, count) if packet != SILENCE]
+
+
+def test_nothing_to_say_is_silence(playout):
+    assert play(playout, 3) == [SILENCE] * 3
+
+
+def test_speech_of_an_unreleased_turn_waits(playout):
+    playout.add(speech(1, 0, [b"a", b"b"]))
+    assert play(playout, 2) == [SILENCE] * 2
+    playout.release(1)
+    assert play(playout, 2) == [b"a", b"b"]
+
+
+def test_release_may_come_before_the_speech(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"]))
+    assert play(playout, 1) == [b"a"]
+
+
+def test_the_first_packet_starts_the_voice_and_the_last_ends_the_phrase(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b"], last=True))
+    play(playout, 1)
+    assert playout.take() == [VoiceStarted(1, 7.0)]
+    play(playout, 1)
+    assert playout.take() == [Spoken(1, 0, "hello there", ends_turn=True)]
+
+
+def test_a_cut_is_heard_at_the_next_packet_and_tells_what_was_spoken(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"%d" % n for n in range(10)], text="one two three four five six seven eight nine ten"))
+    play(playout, 5)
+    playout.take()
+    playout.cut(2)
+    assert play(playout, 3) == [SILENCE] * 3
+    assert playout.take() == [Spoken(1, 0, "one two three four five", ends_turn=True, cut=True)]
+
+
+def test_a_turn_cut_before_its_voice_was_not_spoken(playout):
+    playout.add(speech(1, 0, [b"a"]))
+    playout.cut(2)
+    assert playout.take() == []
+
+
+def test_speech_of_a_cut_turn_that_comes_late_is_dropped(playout):
+    playout.release(1)
+    playout.cut(2)
+    playout.add(speech(1, 0, [b"a"]))
+    assert play(playout, 2) == [SILENCE] * 2
+
+
+def test_a_pause_loses_nothing(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b", b"c"]))
+    play(playout, 1)
+    playout.paused = True
+    assert play(playout, 4) == [SILENCE] * 4
+    playout.paused = False
+    assert play(playout, 2) == [b"b", b"c"]
+
+
+def test_the_rest_of_a_paused_phrase_is_played_in_its_new_encode_after_one_silent_packet(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b", b"c"], ends=False))
+    play(playout, 1)
+    playout.paused = True
+    rest = playout.rest()
+    assert len(rest.pcm) == 2 * len(PCM)
+    playout.add(speech(1, 0, [b"d"]))
+    playout.replace_rest(rest, (b"B", b"C"))
+    playout.paused = False
+    assert play(playout, 4) == [SILENCE, b"B", b"C", b"d"]
+    assert playout.take()[-1] == Spoken(1, 0, "hello there", ends_turn=False)
+
+
+def test_one_silent_packet_parts_two_phrases(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"]))
+    playout.add(speech(1, 1, [b"b"], last=True))
+    assert play(playout, 3) == [b"a", SILENCE, b"b"]
+
+
+def test_an_empty_closing_phrase_ends_the_turn(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"]))
+    playout.add(speech(1, 1, [], text="", last=True))
+    play(playout, 3)
+    assert playout.take()[-1] == Spoken(1, 1, "", ends_turn=True)
+
+
+def test_an_empty_turn_ends_without_a_packet(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [], text="", last=True))
+    assert playout.take() == [Spoken(1, 0, "", ends_turn=True)]
+
+
+def test_a_voice_that_runs_dry_is_silent_until_more_comes(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"], ends=False))
+    assert play(playout, 3) == [b"a", SILENCE, SILENCE]
+    playout.add(speech(1, 0, [b"b"]))
+    assert play(playout, 1) == [b"b"]
+
+
+def test_a_clip_goes_before_everything(playout):
+    playout.paused = True
+    playout.play_clip((b"x", b"y"))
+    assert playout.clip_seconds == pytest.approx(0.04)
+    assert play(playout, 3) == [b"x", b"y", SILENCE]
+
+
+def test_another_voice_begins_the_sentence_anew(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b", b"c"], ends=False))
+    play(playout, 1)
+    playout.drop_rest(1, 0)
+    playout.add(speech(1, 0, [b"A", b"B"]))
+    assert heard(playout, 4) == [b"A", b"B"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("play"), st.integers(1, 8)),
+            st.tuples(st.just("pause"), st.booleans()),
+            st.tuples(st.just("cut"), st.just(0)),
+            st.tuples(st.just("turn"), st.integers(1, 3)),
+        ),
+        max_size=40,
+    )
+)
+def test_no_interleaving_plays_a_cut_turn_or_loses_a_packet_of_an_uncut_one(steps):
+    playout = Playout(OPUS, lambda: None)
+    turn, fence, played, cut = 0, 0, [], set()
+    for kind, value in steps:
+        if kind == "turn":
+            if turn and turn not in cut:
+                cut.add(turn)
+                playout.cut(turn + 1)
+            turn += 1
+            playout.release(turn)
+            for index in range(value):
+                packets = [f"{turn}.{index}.{n}".encode() for n in range(5)]
+                playout.add(speech(turn, index, packets, last=index == value - 1))
+        elif kind == "cut" and turn:
+            cut.add(turn)
+            fence = turn + 1
+            playout.cut(fence)
+        elif kind == "pause":
+            playout.paused = value
+        elif kind == "play":
+            for packet in play(playout, value):
+                if packet != SILENCE:
+                    number = int(packet.split(b".")[0])
+                    assert number == turn
+                    assert number not in cut
+                    played.append(packet)
+    assert played == sorted(set(played), key=lambda packet: [int(part) for part in packet.split(b".")])

@@ -1,0 +1,437 @@
+"""Who has the floor: the turn rules as promises to the caller."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openclaw_actors.messages import Line, Spoken
+from openclaw_actors.turns.dialogue import (
+    AskAgent,
+    Closed,
+    Cut,
+    Dialogue,
+    PauseVoice,
+    Release,
+    ResumeVoice,
+    Rules,
+    Said,
+    Speak,
+    Speculated,
+)
+
+
+class Voice:
+    """A playout that has said of a cut turn what the test put there."""
+
+    def __init__(self):
+        self.partly = {}
+
+    def cut(self, fence):
+        return [
+            Spoken(turn, 0, self.partly.pop(turn), ends_turn=True, cut=True)
+            for turn in sorted(self.partly)
+            if turn < fence
+        ]
+
+
+class Talk:
+    """A dialogue with its voice, and what it decided."""
+
+    def __init__(self, **rules):
+        self.voice = Voice()
+        self.dialogue = Dialogue(Rules(**rules), self.voice)
+
+    def utter(self, began, text, rev=0):
+        """A whole utterance that is heard at its likely end."""
+        d = self.dialogue
+        return [
+            *d.speech_started(began),
+            *d.likely_end(began, rev),
+            *d.heard(began, rev, text, final=True),
+            *d.turn_ended(began, rev),
+        ]
+
+    def speak(self, turn, text, *, ends=True):
+        self.dialogue.voice_started(turn)
+        return self.dialogue.spoken(turn, text, ends_turn=ends, cut=False)
+
+
+def kinds(decisions):
+    return [type(decision).__name__ for decision in decisions]
+
+
+@pytest.fixture
+def talk():
+    return Talk()
+
+
+# --- asking early ----------------------------------------------------------------------------------------------------
+
+
+def test_a_likely_end_asks_early_and_the_end_releases_the_reply(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.likely_end(100, 0)
+    assert d.heard(100, 0, "what time is it", final=True) == [AskAgent(1, "what time is it", ())]
+    assert d.turn_ended(100, 0) == [
+        Closed(100),
+        Said("what time is it", 100),
+        Speculated("used"),
+        Release(1),
+    ]
+
+
+def test_words_that_come_after_the_end_are_asked_and_released_at_once(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.likely_end(100, 0)
+    assert d.turn_ended(100, 0) == []
+    assert d.heard(100, 0, "hello", final=True) == [
+        Closed(100),
+        Said("hello", 100),
+        AskAgent(1, "hello", ()),
+        Release(1),
+    ]
+
+
+def test_a_caller_who_goes_on_makes_the_early_question_void(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.likely_end(100, 0)
+    d.heard(100, 0, "book a table", final=True)
+    assert d.resumed(100, 1) == [Cut(2, barge_in=False), Speculated("wasted")]
+    d.likely_end(100, 1)
+    assert d.heard(100, 1, "book a table for four", final=True) == [AskAgent(2, "book a table for four", ())]
+    assert d.turn_ended(100, 1)[-1] == Release(2)
+
+
+def test_a_transcript_of_an_earlier_revision_is_not_asked(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.likely_end(100, 0)
+    d.resumed(100, 1)
+    assert d.heard(100, 0, "book a table", final=True) == []
+
+
+def test_at_most_three_early_questions_an_utterance(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    asked = 0
+    for rev in range(6):
+        d.likely_end(100, rev)
+        asked += "AskAgent" in kinds(d.heard(100, rev, f"word {rev}", final=True))
+        d.resumed(100, rev + 1)
+    assert asked == 3
+    d.likely_end(100, 6)
+    d.heard(100, 6, "all of it", final=True)
+    assert kinds(d.turn_ended(100, 6)) == ["Closed", "Said", "AskAgent", "Release"]
+
+
+def test_an_engine_that_is_not_speculative_is_asked_after_the_end_only():
+    talk = Talk(speculative=False)
+    assert kinds(talk.utter(100, "hello")) == ["Closed", "Said", "AskAgent", "Release"]
+
+
+def test_noise_without_words_is_nothing(talk):
+    assert talk.utter(100, "") == [Closed(100)]
+    assert talk.dialogue.history == []
+
+
+# --- speaking over us --------------------------------------------------------------------------------------------------
+
+
+def speaking(talk, text="A long answer."):
+    talk.utter(100, "tell me")
+    talk.dialogue.voice_started(1)
+    talk.voice.partly[1] = text
+    return talk.dialogue
+
+
+def test_an_onset_over_our_voice_pauses_it(talk):
+    d = speaking(talk)
+    assert d.speech_started(900) == [PauseVoice(1)]
+
+
+def test_a_cough_resumes_the_voice(talk):
+    d = speaking(talk)
+    d.speech_started(900)
+    d.likely_end(900, 0)
+    d.heard(900, 0, "", final=True)
+    assert d.turn_ended(900, 0) == [Closed(900), ResumeVoice(1)]
+
+
+@pytest.mark.parametrize("murmur", ["mm-hm", "yeah", "Okay."])
+def test_a_murmur_resumes_the_voice_and_is_not_answered(talk, murmur):
+    d = speaking(talk)
+    d.speech_started(900)
+    d.likely_end(900, 0)
+    d.heard(900, 0, murmur, final=True)
+    assert d.turn_ended(900, 0) == [Closed(900), ResumeVoice(1)]
+
+
+def test_yes_is_an_answer_when_nobody_speaks(talk):
+    assert AskAgent(1, "yes", ()) in talk.utter(100, "yes")
+
+
+def test_words_take_the_floor_and_are_answered(talk):
+    d = speaking(talk)
+    d.speech_started(900)
+    d.likely_end(900, 0)
+    decisions = d.heard(900, 0, "stop that", final=True)
+    assert decisions[0] == Cut(2, barge_in=True)
+    assert decisions[1] == AskAgent(2, "stop that", (Line("user", "tell me"), Line("agent", "A long answer.", cut=True)))
+    assert d.turn_ended(900, 0)[-1] == Release(2)
+
+
+def test_a_partial_with_a_real_word_takes_the_floor(talk):
+    d = speaking(talk)
+    d.speech_started(900)
+    assert d.heard(900, 0, "mm", final=False) == []
+    assert d.heard(900, 0, "wait", final=False) == [Cut(2, barge_in=True)]
+
+
+def test_sustained_voice_takes_the_floor_when_nothing_is_recognised(talk):
+    d = speaking(talk)
+    d.speech_started(900)
+    assert d.sustained(900) == [Cut(2, barge_in=True)]
+
+
+def test_what_we_said_before_the_cut_comes_before_what_they_said(talk):
+    speaking(talk)
+    talk.utter(900, "stop that")
+    assert talk.dialogue.history == [
+        Line("user", "tell me"),
+        Line("agent", "A long answer.", cut=True),
+        Line("user", "stop that"),
+    ]
+
+
+def test_without_barge_in_our_voice_is_not_touched():
+    talk = Talk(barge_in=False)
+    d = speaking(talk)
+    assert d.speech_started(900) == []
+    assert d.sustained(900) == []
+    d.likely_end(900, 0)
+    d.heard(900, 0, "stop that", final=True)
+    assert d.turn_ended(900, 0) == [Closed(900)]
+
+
+# --- nothing is left unanswered -------------------------------------------------------------------------------------------
+
+
+def test_a_caller_who_goes_on_before_we_speak_gets_one_answer_to_all(talk):
+    talk.utter(100, "book a table")
+    decisions = talk.utter(900, "for four people")
+    assert AskAgent(2, "book a table for four people", ()) in decisions
+    assert decisions[-1] == Release(2)
+
+
+def test_noise_that_silenced_us_before_the_first_word_brings_the_question_back(talk):
+    talk.utter(100, "what time is it")
+    d = talk.dialogue
+    d.speech_started(900)
+    d.sustained(900)
+    d.likely_end(900, 0)
+    d.heard(900, 0, "", final=True)
+    assert d.turn_ended(900, 0) == [Closed(900), AskAgent(2, "what time is it", ()), Release(2)]
+
+
+def test_words_that_come_while_the_next_utterance_has_begun_wait_for_it(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.turn_ended(100, 0)
+    d.speech_started(900)
+    assert d.heard(100, 0, "one", final=True) == [Closed(100), Said("one", 100)]
+    d.likely_end(900, 0)
+    d.heard(900, 0, "two", final=True)
+    assert d.turn_ended(900, 0)[-1] == Release(d.turn.number)
+    assert d._question()[0] == "one two"
+
+
+def test_a_failed_reply_is_asked_again_and_then_excused(talk):
+    talk.utter(100, "hello")
+    d = talk.dialogue
+    for turn in (1, 2):
+        assert d.reply_failed(turn, "sorry", repeat=True) == [
+            Cut(turn + 1, barge_in=False),
+            AskAgent(turn + 1, "hello", ()),
+            Release(turn + 1),
+        ]
+    assert d.reply_failed(3, "sorry", repeat=True) == [Cut(4, barge_in=False), Speak(4, "sorry"), Release(4)]
+
+
+def test_an_engine_that_may_not_be_asked_again_is_excused_at_once(talk):
+    talk.utter(100, "hello")
+    assert Speak(2, "sorry") in talk.dialogue.reply_failed(1, "sorry", repeat=False)
+
+
+def test_a_reply_that_broke_off_is_continued_after_its_spoken_words(talk):
+    talk.utter(100, "tell me")
+    talk.speak(1, "Once upon a time.", ends=False)
+    decisions = talk.dialogue.reply_failed(1, "sorry", repeat=True)
+    assert decisions[1] == AskAgent(2, "tell me", (), "Once upon a time.")
+
+
+def test_a_failed_early_question_costs_nothing(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.likely_end(100, 0)
+    d.heard(100, 0, "hello", final=True)
+    d.reply_failed(1, "sorry", repeat=True)
+    assert d.turn_ended(100, 0)[-2:] == [AskAgent(2, "hello", ()), Release(2)]
+
+
+def test_an_utterance_that_no_engine_could_hear_is_asked_for_again(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.turn_ended(100, 0)
+    assert d.unheard(100, "again?") == [Closed(100), Speak(1, "again?"), Release(1)]
+
+
+# --- lines of our own ------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_waits_until_we_have_finished(talk):
+    d = talk.dialogue
+    d.speak("first")
+    assert d.speak("second") == []
+    assert talk.speak(1, "first") == [Speak(2, "second"), Release(2)]
+
+
+def test_a_line_waits_until_the_caller_has_finished(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    assert d.speak("line") == []
+    d.likely_end(100, 0)
+    d.heard(100, 0, "", final=True)
+    assert d.turn_ended(100, 0) == [Closed(100), Speak(1, "line"), Release(1)]
+
+
+def test_a_typed_line_is_answered_like_a_spoken_one(talk):
+    assert talk.dialogue.typed("hi") == [Said("hi", -1), AskAgent(1, "hi", ()), Release(1)]
+
+
+def test_an_interrupt_from_outside_cuts_and_forgets_the_question(talk):
+    talk.utter(100, "tell me")
+    assert talk.dialogue.silence() == [Cut(2, barge_in=True)]
+    assert talk.utter(900, "") == [Closed(900)]
+
+
+def test_an_utterance_before_the_last_answered_one_is_ignored(talk):
+    talk.utter(1000, "hello")
+    assert talk.dialogue.speech_started(900) == []
+
+
+# --- all interleavings -------------------------------------------------------------------------------------------------------
+
+steps = st.lists(
+    st.sampled_from(
+        "onset sustained likely resume end heard-word heard-nothing heard-murmur play finish fail say quiet".split()
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(steps, st.booleans(), st.booleans(), st.booleans())
+def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in, speculative, preemptive):
+    """A model of caller, engines and playout runs the script, then lets everything come to rest."""
+    voice = Voice()
+    d = Dialogue(Rules(barge_in=barge_in, speculative=speculative, preemptive=preemptive), voice)
+    fence, released, asked, quietened = 0, set(), {}, 0
+    now, current, rev, phase, number = 0, None, 0, "quiet", 0
+    said = []
+
+    def carry_out(decisions):
+        nonlocal fence, quietened
+        for decision in decisions:
+            match decision:
+                case AskAgent(turn, text):
+                    assert turn >= fence, "asked in a turn that is stale"
+                    assert turn not in asked, "one turn asks once"
+                    asked[turn] = text
+                case Speak(turn):
+                    assert turn >= fence
+                    asked[turn] = None
+                case Release(turn):
+                    assert turn >= fence, "a stale turn was released"
+                    assert turn in asked
+                    released.add(turn)
+                case Cut(new):
+                    assert new > fence, "a fence never falls"
+                    fence = new
+                case PauseVoice(turn) | ResumeVoice(turn):
+                    assert turn >= fence
+                case Said(text):
+                    said.append(text)
+
+    def play(*, finish):
+        turn = d.turn
+        if turn is None or not turn.released or turn.paused:
+            return
+        assert turn.number in released
+        assert turn.number >= fence
+        d.voice_started(turn.number)
+        carry_out(d.spoken(turn.number, "words", ends_turn=finish, cut=False))
+
+    def heard(text):
+        if current is not None and phase != "speaking":
+            carry_out(d.heard(current, rev, text, final=True))
+
+    for step in script:
+        now += 1
+        match step:
+            case "onset" if phase in {"quiet", "over"}:
+                current, rev, phase = now * 100, 0, "speaking"
+                carry_out(d.speech_started(current))
+            case "sustained" if phase in {"speaking", "likely"}:
+                carry_out(d.sustained(current))
+            case "likely" if phase == "speaking":
+                phase = "likely"
+                carry_out(d.likely_end(current, rev))
+            case "resume" if phase == "likely":
+                phase, rev = "speaking", rev + 1
+                carry_out(d.resumed(current, rev))
+            case "end" if phase == "likely":
+                phase = "over"
+                carry_out(d.turn_ended(current, rev))
+            case "heard-word":
+                number += 1
+                heard(f"word{number}")
+            case "heard-nothing":
+                heard("")
+            case "heard-murmur":
+                heard("mm-hm")
+            case "play":
+                play(finish=False)
+            case "finish":
+                play(finish=True)
+            case "fail" if d.turn is not None:
+                carry_out(d.reply_failed(d.turn.number, "sorry", repeat=True))
+            case "say":
+                carry_out(d.speak("a line"))
+            case "quiet":
+                carry_out(d.silence())
+                quietened = len(d.history)
+
+    # to rest: the caller falls silent, every utterance is heard, every turn is played
+    if phase == "speaking":
+        carry_out(d.likely_end(current, rev))
+    if phase in {"speaking", "likely"}:
+        carry_out(d.turn_ended(current, rev))
+    for utterance in [known.began for known in d._open]:
+        known = next(known for known in d._open if known.began == utterance)
+        if known.rev not in known.heard:
+            carry_out(d.heard(utterance, known.rev, "last", final=True))
+    for _ in range(20):
+        play(finish=True)
+    assert d._open == []
+    assert d.turn is None, "a turn is still waiting although all is quiet"
+    trailing = 0
+    for line in reversed(d.history[quietened:]):
+        if line.role != "user":
+            break
+        trailing += 1
+    assert trailing == 0, f"never answered: {d.history}"
