@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pykka
-from aiohttp import web
 
 from openclaw_actors import __version__
 from openclaw_actors.actors.call import Services
@@ -21,12 +20,13 @@ from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.api.app import build_app
+from openclaw_actors.api.server import listen
 from openclaw_actors.engines.catalogue import build_catalogue
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import EngineError
 from openclaw_actors.media.codecs import OPUS, PCMU
-from openclaw_actors.messages import EndCall
+from openclaw_actors.messages import HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
 from openclaw_actors.settings import Settings
@@ -50,22 +50,12 @@ class Host:
         self.places = Places(settings.server.max_calls or CALLS_A_PROCESS)
         self.hub = EventHub()
         self.switchboard: pykka.ActorRef[Switchboard]
+        self.url = ""
+        """Where the console is, with the port that was really bound."""
         self._ssl = ssl_context
         self._ready = False
         self._closing = contextlib.AsyncExitStack()
         self._apologies: dict[str, tuple[bytes, ...]] = {}
-
-    @property
-    def scheme(self) -> str:
-        """``http`` or ``https``."""
-        return "https" if self._ssl else "http"
-
-    @property
-    def url(self) -> str:
-        """Where the console is, with the port that was really bound."""
-        host = self.settings.server.host
-        shown = f"[{host}]" if ":" in host else host
-        return f"{self.scheme}://{shown}:{self.port}"
 
     async def start(self) -> None:
         """Start all; ready when it returns.
@@ -91,7 +81,9 @@ class Host:
         self.catalogue = build_catalogue(self.settings)
         closing.push_async_callback(self.catalogue.aclose)
         await self.catalogue.start()
-        self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache), encode_pool)
+        disk_pool = ThreadPoolExecutor(1, "phrases")
+        closing.callback(disk_pool.shutdown, wait=True)
+        self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
         closing.push_async_callback(self.synthesis.aclose)
         services = Services(
             self.settings, self.catalogue, self.synthesis, encode_pool, self.hub, apologies=self._apologies
@@ -118,38 +110,29 @@ class Host:
 
     async def _listen(self) -> None:
         app = build_app(self.settings, self.board, ready=self.readiness)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
-        await runner.setup()
-        self._closing.push_async_callback(runner.cleanup)
-        server = self.settings.server
-        site = web.TCPSite(runner, server.host, server.port, ssl_context=self._ssl)
-        await site.start()
-        self.port: int = runner.addresses[0][1]
+        listener = await listen(app, self.settings.server, self._ssl)
+        self._closing.push_async_callback(listener.aclose)
+        self.url = listener.url
 
     async def _render_own_lines(self) -> None:
         """Make the lines that must not wait: the apology as a clip, the greeting into the cache."""
         for codec in (OPUS, PCMU):
             for text in (APOLOGY, self.settings.agent.greeting):
-                packets: list[bytes] = []
                 try:
                     engine = self.catalogue.serving("tts")
-                    async with contextlib.aclosing(
-                        self.synthesis.phrase(engine, codec, text, shareable=True)
-                    ) as sound:
-                        async for part in sound:
-                            packets.extend(part.packets)
+                    phrase = await self.synthesis.whole(engine, codec, text, shareable=True)
                 except EngineError as error:
                     _log.warning("a line could not be rendered in advance", text=text, reason=str(error))
                     continue
                 if text == APOLOGY:
-                    self._apologies[codec.name] = tuple(packets)
+                    self._apologies[codec.name] = phrase.packets
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether calls are taken, and which engines serve."""
         engines = self.catalogue.describe()
         return self._ready and not self.places.draining, {"engines": engines}
 
-    # --- the end --------------------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new calls and wait for the last to end; whether it did within ``timeout_s``."""
@@ -165,7 +148,7 @@ class Host:
         """End every call."""
         self.places.draining = True
         for call_id in tuple(self.places.running):
-            self.switchboard.tell(EndCall(call_id, reason))
+            self.switchboard.tell(HangUpCall(call_id, reason))
 
     async def stop(self) -> None:
         """Hang up, then stop everything in the reverse order of its start. May be called once."""

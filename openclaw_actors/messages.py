@@ -32,7 +32,7 @@ class Line:
     cut: bool = False
 
 
-# --- The road: sound goes round in one direction --------------------------------------------------------------
+# --- The road: sound goes round in one direction --------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class PlayoutMoved:
     """The playout has Spoken or VoiceStarted to take. Playout → Call."""
 
 
-# --- Decisions: the Call to the stages concerned, never relayed ------------------------------------------------
+# --- Decisions: the Call to the stages concerned, never relayed -----------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Credit:
     index: int
 
 
-# --- Reports: a stage to its Call -------------------------------------------------------------------------------
+# --- Reports: a stage to its Call -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class Farewell:
     turn: int
 
 
-# --- Life and death --------------------------------------------------------------------------------------------
+# --- Life and death -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ class Ended:
     history: tuple[Line, ...] = ()
 
 
-# --- From outside -------------------------------------------------------------------------------------------------
+# --- From outside ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +298,7 @@ class StartCall:
 
 
 @dataclass(frozen=True, slots=True)
-class EndCall:
+class HangUpCall:
     """Hang up this call; the answer is whether there was one. API → Switchboard."""
 
     call_id: str

@@ -103,14 +103,14 @@ class Call(LoopActor):
         self._events = EventLog(spec.call_id, services.hub, self._send_to_client)
         self._ear = PeerEar(self.actor_ref, 1)
         self._created_at = time.monotonic()
-        self._created = now_rfc3339()
-        self._answered = ""
-        self._ended = ""
+        self._started_at = now_rfc3339()
+        self._answered_at = ""
+        self._ended_at = ""
         self._status, self._end_reason, self._media_state = "in-progress", "", "new"
         self._media_seen = False
         self._closing = False
 
-    # --- life -----------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         """Choose engines, start the stages, attach the peer."""
@@ -177,7 +177,7 @@ class Call(LoopActor):
     def _send_to_client(self, event: Mapping[str, Any]) -> None:
         self.peer.send_event(event)
 
-    # --- mail -----------------------------------------------------------------------------------------------------
+    # --- mail -------------------------------------------------------------------------------------
 
     def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a kind of mail reads best in one place
         """One line a kind of mail."""
@@ -232,7 +232,7 @@ class Call(LoopActor):
             case _:
                 self.floor.turn_event(body)
 
-    # --- supervision (Tree's Owner) --------------------------------------------------------------------------------------
+    # --- supervision (Tree's Owner) ---------------------------------------------------------------
 
     def next_engine(self, kind: str, name: str, error: BaseException | None) -> Any | None:
         """The engine after ``name``; the catalogue learns why."""
@@ -265,7 +265,7 @@ class Call(LoopActor):
         metrics.escalations_total.labels(step="hang_up").inc()
         self._hang_up("failed", f"stage_failed:{stage}", after=self._playout.clip_seconds)
 
-    # --- the peer ---------------------------------------------------------------------------------------------------------
+    # --- the peer ---------------------------------------------------------------------------------
 
     def _peer_state(self, message: PeerState) -> None:
         if message.peer != self._ear.number:
@@ -275,13 +275,13 @@ class Call(LoopActor):
         if message.state == "connected":
             self._connected()
         elif message.state in {"failed", "closed"}:
-            self._hang_up("completed" if self._answered else "failed", f"peer_{message.state}")
+            self._hang_up("completed" if self._answered_at else "failed", f"peer_{message.state}")
 
     def _connected(self) -> None:
         self.publish("call.stages", stages=self.tree.describe())
-        if self._answered:
+        if self._answered_at:
             return
-        self._answered = now_rfc3339()
+        self._answered_at = now_rfc3339()
         self.context.answered_at = self._ear.media_at = time.monotonic()
         self.publish("call.answered")
         greeting = self._settings.agent.greeting
@@ -300,7 +300,7 @@ class Call(LoopActor):
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
 
-    # --- time ---------------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -309,9 +309,9 @@ class Call(LoopActor):
             self._media_seen = True
             metrics.call_setup_seconds.observe(self._ear.media_at - self._created_at)
             self.publish("call.media.connected")
-        if self._answered and now - self.context.answered_at > calls.max_duration_s:
+        if self._answered_at and now - self.context.answered_at > calls.max_duration_s:
             self._hang_up("completed", "max_duration")
-        elif self._answered and now - self._ear.media_at > calls.no_media_timeout_s:
+        elif self._answered_at and now - self._ear.media_at > calls.no_media_timeout_s:
             self._hang_up("completed", "no_media")
         elif now - self.floor.active_at > calls.idle_timeout_s:
             self._hang_up("completed", "idle_timeout")
@@ -319,7 +319,7 @@ class Call(LoopActor):
             self.tree.tick(now)
             self.later(TICK_S, Tick())
 
-    # --- the end --------------------------------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
     def _hang_up(self, status: str, reason: str, *, after: float = 0.0) -> None:
         if self._closing:
@@ -332,7 +332,7 @@ class Call(LoopActor):
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
-        self._ended = now_rfc3339()
+        self._ended_at = now_rfc3339()
         self.publish("call.ended", status=self._status, reason=self._end_reason)
         await self.peer.aclose()
         self.log.info("call ended", status=self._status, reason=self._end_reason)
@@ -352,9 +352,9 @@ class Call(LoopActor):
             "from": self.spec.caller,
             "to": "",
             "engines": self.context.engines.names(),
-            "started_at": self._created,
-            "answered_at": self._answered,
-            "ended_at": self._ended,
+            "started_at": self._started_at,
+            "answered_at": self._answered_at,
+            "ended_at": self._ended_at,
             "end_reason": self._end_reason,
             "restarts": self.tree.restarts(),
             "latency": self.floor.clock.describe(),

@@ -44,7 +44,7 @@ class EventHub:
         for listener in tuple(self._listeners):
             try:
                 listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener's fault must not be the call's
                 _log.exception("an event listener failed and is taken off", type=event.type)
                 self._listeners.remove(listener)
 

@@ -29,7 +29,8 @@ from openclaw_actors.messages import (
 )
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
-from openclaw_actors.turns import dialogue
+from openclaw_actors.turns import decisions
+from openclaw_actors.turns.dialogue import Dialogue, Rules
 
 _log = get_logger(__name__)
 
@@ -56,7 +57,7 @@ class Floor:
         self.active_at = time.monotonic()
         """When somebody last spoke, or was found to."""
         self.farewell_spoken = False
-        self._dialogue = dialogue.Dialogue(self._rules(), self, history)
+        self._dialogue = Dialogue(self._rules(), self, history)
 
     @property
     def history(self) -> tuple[Line, ...]:
@@ -67,16 +68,16 @@ class Floor:
         """Another agent may allow more, or less."""
         self._dialogue.rules = self._rules()
 
-    def _rules(self) -> dialogue.Rules:
+    def _rules(self) -> Rules:
         turns, agent = self._context.settings.turns, self._context.engines.agent
-        return dialogue.Rules(
+        return Rules(
             barge_in=turns.barge_in,
             resume_false_interruption=turns.resume_false_interruption,
             preemptive=turns.preemptive,
             speculative=agent.speculative,
         )
 
-    # --- the caller -----------------------------------------------------------------------------------------------
+    # --- the caller -------------------------------------------------------------------------------
 
     def turn_event(self, event: Any) -> None:
         """What the Turns found."""
@@ -125,7 +126,7 @@ class Floor:
     def _keep_ring(self) -> None:
         self._memory.ring.keep_from = min(self._memory.unheard, default=None)
 
-    # --- our voice --------------------------------------------------------------------------------------------------
+    # --- our voice --------------------------------------------------------------------------------
 
     def speak(self, text: str) -> None:
         """A line of our own."""
@@ -177,7 +178,7 @@ class Floor:
                 "call.transcript", role="agent", text=spoken.text, final=True, turn=spoken.turn, cut=spoken.cut
             )
 
-    # --- lost stages --------------------------------------------------------------------------------------------------
+    # --- lost stages ------------------------------------------------------------------------------
 
     def agent_lost(self, *, untouched: bool) -> None:
         """The agent went down. ``untouched``: it refused before it did anything, so any engine may be asked."""
@@ -205,38 +206,38 @@ class Floor:
     def _owed(self) -> int | None:
         return next((known.utterance for known in self._memory.unheard.values() if known.end is not None), None)
 
-    # --- decisions ----------------------------------------------------------------------------------------------------
+    # --- decisions --------------------------------------------------------------------------------
 
-    def _carry_out(self, decisions: list[dialogue.Decision]) -> None:
-        for decision in decisions:
+    def _carry_out(self, decided: list[decisions.Decision]) -> None:
+        for decision in decided:
             self._decide(decision)
 
-    def _decide(self, decision: dialogue.Decision) -> None:
+    def _decide(self, decision: decisions.Decision) -> None:
         ports = self._context.ports
         match decision:
-            case dialogue.AskAgent(turn, text, history, unfinished):
+            case decisions.AskAgent(turn, text, history, unfinished):
                 self.clock.asked(turn)
                 ports["agent"].tell(Ask(turn, text, history, unfinished))
-            case dialogue.Speak(turn, text):
+            case decisions.Speak(turn, text):
                 say = Say(turn, 0, text, last=True, shareable=text in self._own_lines)
                 self._memory.delivery.offer(say)
                 ports["tts"].tell(say)
-            case dialogue.Release(turn):
+            case decisions.Release(turn):
                 self._playout.release(turn)
-            case dialogue.PauseVoice(turn):
+            case decisions.PauseVoice(turn):
                 self._pause(turn)
-            case dialogue.ResumeVoice(turn):
+            case decisions.ResumeVoice(turn):
                 self._tell_barge_in(turn, "resumed")
                 ports["transport"].tell(ResumePlayout(turn))
-            case dialogue.Cut(fence, barge_in):
+            case decisions.Cut(fence, barge_in):
                 self._tell_cut(fence, barge_in=barge_in)
-            case dialogue.Said(text, utterance):
+            case decisions.Said(text, utterance):
                 self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
                 if self._context.settings.logs.transcripts:
                     _log.info("the caller said", call_id=self._context.call_id, text=text)
-            case dialogue.Closed(utterance):
+            case decisions.Closed(utterance):
                 self._close(utterance)
-            case dialogue.Speculated(result):
+            case decisions.Speculated(result):
                 metrics.speculations_total.labels(result=result).inc()
 
     def _pause(self, turn: int) -> None:

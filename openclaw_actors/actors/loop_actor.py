@@ -137,7 +137,7 @@ class LoopActor(pykka.Actor):
     """A pykka actor that lives on the event loop.
 
     Every life ends in exactly one `on_down`, however it ends: stopped, failed in ``on_start``, in a handler or in
-    an owned task, or killed.
+    an owned task, or killed. Its own state is named ``_life_*`` to leave all other names to its subclasses.
     """
 
     _home: ClassVar[tuple[asyncio.AbstractEventLoop, int] | None] = None
@@ -147,7 +147,7 @@ class LoopActor(pykka.Actor):
         """Host every LoopActor that starts from now on on the running loop. Call once a process, on its thread."""
         LoopActor._home = (asyncio.get_running_loop(), threading.get_ident())
 
-    # --- pykka's extension points -----------------------------------------------------------------------------
+    # --- pykka's extension points -----------------------------------------------------------------
 
     @staticmethod
     def _create_actor_inbox() -> Mailbox:
@@ -160,70 +160,70 @@ class LoopActor(pykka.Actor):
     def _start_actor_loop(self) -> None:
         if LoopActor._home is None:
             raise RuntimeError("no loop hosts actors yet: call LoopActor.live_here() on the loop first")
-        self._loop, self._thread = LoopActor._home
-        self._mailbox = cast("Mailbox", self.actor_inbox)
-        self._armed = False
-        self._ended = False
-        self._reason: BaseException | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        if threading.get_ident() == self._thread:
-            self._begin()
+        self._loop, self._life_thread = LoopActor._home
+        self._life_mailbox = cast("Mailbox", self.actor_inbox)
+        self._life_armed = False
+        self._life_ended = False
+        self._life_reason: BaseException | None = None
+        self._life_tasks: set[asyncio.Task[Any]] = set()
+        if threading.get_ident() == self._life_thread:
+            self._life_begin()
         else:
-            self._loop.call_soon_threadsafe(self._begin)
+            self._loop.call_soon_threadsafe(self._life_begin)
 
-    # --- life ---------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _life_begin(self) -> None:
         self._actor_loop_setup()
         if self.actor_stopped.is_set():
-            self._end()
+            self._life_end()
         else:
-            self._mailbox.bind(self._wake)
+            self._life_mailbox.bind(self._life_wake)
 
-    def _wake(self) -> None:
-        if self._armed:
+    def _life_wake(self) -> None:
+        if self._life_armed:
             return
-        self._armed = True
-        if threading.get_ident() == self._thread:
-            self._loop.call_soon(self._drain)
+        self._life_armed = True
+        if threading.get_ident() == self._life_thread:
+            self._loop.call_soon(self._life_drain)
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._drain)
+            self._loop.call_soon_threadsafe(self._life_drain)
 
-    def _drain(self) -> None:
-        self._armed = False
-        mailbox, stopped = self._mailbox, self.actor_stopped
+    def _life_drain(self) -> None:
+        self._life_armed = False
+        mailbox, stopped = self._life_mailbox, self.actor_stopped
         mailbox.deepest = max(mailbox.deepest, len(mailbox))
         for _ in range(_SLICE):
             if stopped.is_set() or mailbox.empty():
                 break
-            self._handle(mailbox.get())
+            self._life_handle(mailbox.get())
         if stopped.is_set():
-            self._end()
+            self._life_end()
         elif not mailbox.empty():
-            self._wake()
+            self._life_wake()
 
-    def _handle(self, envelope: Envelope[Any]) -> None:
-        sampled = self._mailbox.sampled
+    def _life_handle(self, envelope: Envelope[Any]) -> None:
+        sampled = self._life_mailbox.sampled
         if sampled is not None and sampled[0] is envelope:
-            self._mailbox.sampled = None
+            self._life_mailbox.sampled = None
             self.on_wait(time.monotonic() - sampled[1])
         try:
             reply = self._handle_receive(envelope.message)
         except (KeyboardInterrupt, SystemExit):
-            self._crash(*sys.exc_info())
-            self._end()
+            self._life_crash(*sys.exc_info())
+            self._life_end()
             raise
         except BaseException as error:  # noqa: BLE001 - CancelledError too: a handler that leaks it has failed
             if envelope.reply_to is not None and isinstance(error, Exception):
                 envelope.reply_to.set_exception()
             else:
                 self.on_poison(envelope.message)
-                self._crash(*sys.exc_info())
+                self._life_crash(*sys.exc_info())
             return
         if envelope.reply_to is not None:
             envelope.reply_to.set(reply)
 
-    def _crash(
+    def _life_crash(
         self,
         exception_type: type[BaseException] | None,
         exception_value: BaseException | None,
@@ -243,43 +243,43 @@ class LoopActor(pykka.Actor):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._reason is None:
-            self._reason = exception_value
+        if self._life_reason is None:
+            self._life_reason = exception_value
         super()._handle_failure(exception_type, exception_value, traceback)
 
-    def _end(self) -> None:
-        if self._ended:
+    def _life_end(self) -> None:
+        if self._life_ended:
             return
-        self._ended = True
-        for task in self._tasks:
+        self._life_ended = True
+        for task in self._life_tasks:
             task.cancel()
-        unread = self._mailbox.withdraw()
-        self._mailbox.release()
+        unread = self._life_mailbox.withdraw()
+        self._life_mailbox.release()
         self._actor_loop_teardown()
-        self.on_down(self._reason, unread)
+        self.on_down(self._life_reason, unread)
 
-    # --- what actors use ------------------------------------------------------------------------------------------
+    # --- what actors use --------------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run ``work`` as part of this actor's life: cancelled when it ends, fatal to it when it fails."""
         task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
+        self._life_tasks.add(task)
+        task.add_done_callback(self._life_task_done)
         return task
 
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+    def _life_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._life_tasks.discard(task)
         if task.cancelled():
             return
         error = task.exception()
         if error is not None and not self.actor_stopped.is_set():
-            self._crash(type(error), error, error.__traceback__)
-            self._end()
+            self._life_crash(type(error), error, error.__traceback__)
+            self._life_end()
 
     def kill(self, reason: BaseException) -> None:
         """End at once, as OTP's brutal_kill: no ``on_stop``, nothing more is read. On the loop's thread only."""
-        self._crash(type(reason), reason, None)
-        self._end()
+        self._life_crash(type(reason), reason, None)
+        self._life_end()
 
     def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:
         """The end, called exactly once, on the loop. ``reason`` is None for a normal stop.

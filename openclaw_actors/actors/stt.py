@@ -64,7 +64,7 @@ class Stt(StageActor):
             case _:
                 super().receive(message)
 
-    # --- finals -------------------------------------------------------------------------------------------------
+    # --- finals -----------------------------------------------------------------------------------
 
     def _transcribe(self, utterance: int, rev: int, end: int) -> None:
         job = self._finals.get(utterance)
@@ -109,7 +109,7 @@ class Stt(StageActor):
         for utterance in [known for known in self._finals if known not in unheard]:
             del self._finals[utterance]
 
-    # --- partials -------------------------------------------------------------------------------------------------
+    # --- partials ---------------------------------------------------------------------------------
 
     def _watch(self, utterance: int, rev: int) -> None:
         self._stop_partials()

@@ -19,9 +19,9 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import (
     Describe,
     DescribeCall,
-    EndCall,
     Ended,
     HangUp,
+    HangUpCall,
     Line,
     Rejoin,
     StartCall,
@@ -118,7 +118,7 @@ class Switchboard(LoopActor):
         match message:
             case StartCall():
                 return self._start(message)
-            case EndCall():
+            case HangUpCall():
                 live = self._calls.get(message.call_id)
                 if live is not None:
                     live.ref.tell(HangUp(message.reason))
@@ -127,19 +127,19 @@ class Switchboard(LoopActor):
                 live = self._calls.get(message.call_id)
                 return None if live is None else live.ref.ask(Describe(), block=False)
             case Ended():
-                self._ended(message)
+                self._call_ended(message)
                 return None
             case _:
                 return super().on_receive(message)
 
-    # --- beginning --------------------------------------------------------------------------------------------------
+    # --- beginning --------------------------------------------------------------------------------
 
     def _start(self, message: StartCall) -> tuple[str, str]:
         if message.resume:
             return self._resume(message)
-        return self._begin(message, ())
+        return self._begin_call(message, ())
 
-    def _begin(self, message: StartCall, history: tuple[Line, ...], resumed_from: str = "") -> tuple[str, str]:
+    def _begin_call(self, message: StartCall, history: tuple[Line, ...], resumed_from: str = "") -> tuple[str, str]:
         call_id = f"call_{ulid()}"
         spec = CallSpec(
             call_id, message.peer, message.direction, message.caller, message.metadata, history, resumed_from
@@ -172,16 +172,16 @@ class Switchboard(LoopActor):
             raise RefusalError(
                 410, "resume_expired", "this resume_token was used or has expired; offer again without it"
             )
-        return self._begin(message, past.history, past.call_id)
+        return self._begin_call(message, past.history, past.call_id)
 
     def _new_token(self, call_id: str) -> str:
         token = secrets.token_urlsafe(24)
         self._tokens[token] = call_id
         return token
 
-    # --- the end ------------------------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
-    def _ended(self, message: Ended) -> None:
+    def _call_ended(self, message: Ended) -> None:
         live = self._calls.pop(message.call_id, None)
         if live is None:
             return  # it never started: its start was answered with the refusal
@@ -213,7 +213,7 @@ class Switchboard(LoopActor):
         self._places.resumable = set(self._past)
         self._tokens = {token: call_id for token, call_id in self._tokens.items() if call_id in known}
 
-    # --- for the host, on the loop --------------------------------------------------------------------------------------
+    # --- for the host, on the loop ----------------------------------------------------------------
 
     def call_refs(self) -> dict[str, pykka.ActorRef[Any]]:
         """The calls that run, by id."""
@@ -265,7 +265,7 @@ class SwitchboardBoard:
 
     async def hang_up(self, call_id: str, reason: str) -> bool:
         """As Board.hang_up."""
-        return bool(await self._switchboard.ask(EndCall(call_id, reason), block=False))
+        return bool(await self._switchboard.ask(HangUpCall(call_id, reason), block=False))
 
     def knows(self, call_id: str) -> bool:
         """As Board.knows."""

@@ -97,7 +97,7 @@ class Tree:
 
         return keep
 
-    # --- life -----------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start all, sink to source."""
@@ -129,7 +129,7 @@ class Tree:
         if child.ref.is_alive():
             child.port.attach(child.ref)
 
-    # --- reports ----------------------------------------------------------------------------------------------------
+    # --- reports ----------------------------------------------------------------------------------
 
     def current(self, stage: Stage, incarnation: int) -> bool:
         """Whether this is the incarnation in charge."""
@@ -209,7 +209,7 @@ class Tree:
             downtime_ms=round((delay or 0) * 1000),
         )
 
-    # --- escalation ---------------------------------------------------------------------------------------------------
+    # --- escalation -------------------------------------------------------------------------------
 
     def replace_engine(self, stage: Stage, error: BaseException | None) -> bool:
         """Let the next engine serve the stage from its next incarnation on; False when there is none."""
@@ -249,7 +249,7 @@ class Tree:
             self._context.playout.drop_rest(delivery.turn, index)
         delivery.seconds.clear()
 
-    # --- watch ----------------------------------------------------------------------------------------------------------
+    # --- watch ------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Once a second: ping, kill who does not answer, look at the mailboxes."""

@@ -159,9 +159,10 @@ class Offers:
         admission = self._board.admit("webrtc", "inbound")
         peer: AnsweringPeer | None = None
         try:
+            peer = self._new_peer()
+            answer = await peer.accept(checked)
+            # The peer bounds its own part; a Switchboard that does not answer must not keep the place for ever.
             async with asyncio.timeout(self._limits.setup_timeout_s):
-                peer = self._new_peer()
-                answer = await peer.accept(checked)
                 started = await self._board.start(
                     admission, peer, caller=str(client.address or ""), metadata=offer.metadata, resume=offer.resume
                 )
@@ -171,7 +172,7 @@ class Offers:
                 await self._close(peer)
             if isinstance(error, TimeoutError):
                 raise RefusalError(
-                    503, "setup_timeout", "The connection could not be set up in time.", {"Retry-After": "1"}
+                    503, "setup_timeout", "The call could not be begun in time.", {"Retry-After": "1"}
                 ) from error
             raise
         return answer, started

@@ -11,6 +11,7 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
         try:
             general.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            general.append(x509.DNSName(name.encode("idna").decode()))
+            with suppress(UnicodeError):  # a host name that no browser could ask for
+                general.append(x509.DNSName(name.encode("idna").decode()))
     return general
 
 

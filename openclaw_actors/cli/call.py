@@ -112,10 +112,13 @@ async def _converse(
 async def _turn(caller: Caller, name: str, speech: Speech, timeout_s: float) -> Turn:
     try:
         answer = await caller.ask(speech, timeout_s)
-        event = await caller.wait_event("call.turn.completed", timeout_s=timeout_s, after=answer.heard_at)
     except (TimeoutError, CallEndedError):
         return Turn(name, None, {})
-    return Turn(name, answer, dict(event.data.get("latency") or {}))
+    parts: dict[str, Any] = {}
+    with suppress(TimeoutError, CallEndedError):  # told when the voice set in, so it is here by now
+        event = await caller.wait_event("call.turn.completed", timeout_s=2.0, after=answer.utterance.began_at)
+        parts = dict(event.data.get("latency") or {})
+    return Turn(name, answer, parts)
 
 
 class _Printer:

@@ -22,6 +22,9 @@
 
 /** ICE says "disconnected" after a few lost checks and often heals by itself; longer than this, the caller hears it. */
 const DISCONNECTED_GRACE_MS = 2000;
+/** The host sends a packet every 20 ms, silence too. None for so long is a dead link; ICE took 10 s to say so (Chromium). */
+const LINK_SILENT_MS = 3000;
+const LINK_CHECK_MS = 500;
 /** Pauses between redials; the last one repeats. Up to a fifth is added, or a restarted host gets all callers at once. */
 const REDIAL_PAUSES_MS = [0, 500, 1000, 2000, 4000];
 /** Redialling ends here: half of the 120 s for which the host honours a resume token. */
@@ -188,6 +191,18 @@ export class VoiceCall extends EventTarget {
     await next.connected(signal);
     if (this.#muted) next.send({ type: "mute", on: true });
     this.#enter("connected");
+    this.#guard(next);
+  }
+
+  async #guard(leg) {
+    let [heard, since] = [0, 0];
+    while (leg === this.#leg && this.#state === "connected") {
+      const packets = await leg.packetsReceived();
+      const now = performance.now();
+      if (packets !== heard) [heard, since] = [packets, now];
+      else if (heard > 0 && now - since > LINK_SILENT_MS) this.#redial({ evenIfHealed: true });
+      await new Promise((resolve) => setTimeout(resolve, LINK_CHECK_MS));
+    }
   }
 
   #watch(leg, state) {
@@ -363,7 +378,7 @@ class Leg {
     };
   }
 
-  get isConnected() { return this.#peer.connectionState === "connected"; }
+  get isConnected() { return this.#peer.connectionState === "connected" && !this.closedByHost; }
 
   /** Offer, and take the answer. @returns {Promise<string>} the token that resumes this call */
   async call(metadata, resume, signal) {
@@ -413,6 +428,11 @@ class Leg {
     if (this.#channel.readyState !== "open") return false;
     this.#channel.send(JSON.stringify(command));
     return true;
+  }
+
+  async packetsReceived() {
+    const stats = await this.#peer.getStats();
+    return [...stats.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "audio")?.packetsReceived ?? 0;
   }
 
   replaceTrack(track) { return this.#sender.replaceTrack(track); }

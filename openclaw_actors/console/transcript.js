@@ -2,7 +2,6 @@
 
 import { element } from "./stages.js";
 
-const NAMES = { user: "You", agent: "Agent" };
 /** So near to its end, the log follows what is said; a reader who scrolled up is left alone. */
 const FOLLOW_PX = 80;
 
@@ -92,7 +91,7 @@ export class Transcript {
     // A span for each phrase: a screen reader announces what is added, and only that.
     if (text) this.#keepPlace(() => box.append(element("span", "", box.textContent ? ` ${text}` : text)));
     line.dataset.final = String(final || cut);
-    if (cut && !line.querySelector(".cut")) line.append(element("span", "cut", "interrupted"));
+    if (cut) line.dataset.cut = "true";
     this.#follow();
   }
 
@@ -106,7 +105,7 @@ export class Transcript {
     const line = element("div", "line");
     line.dataset.role = role;
     line.dataset.final = final;
-    line.append(element("span", "who", NAMES[role]), element("span", "text"));
+    line.append(element("span", "text")); // who says it is in the style sheet: the words stay pure for who copies them
     return line;
   }
 

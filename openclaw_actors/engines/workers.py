@@ -91,15 +91,17 @@ class WorkerPool:
         return tuple(process.pid for process in self._processes if not process.ended)
 
     async def start(self) -> None:
-        """Spawn the workers and wait until all are warm. Does nothing when the pool has started.
+        """Spawn the workers and wait until all are warm. For a pool that has started, tell whether a worker lives.
 
         May be called again after a failure and after ``aclose``. Cancelling it leaves nothing behind.
 
         Raises:
-            UnavailableEngineError: one did not become warm: the factory's reason, or how the process ended.
+            UnavailableEngineError: one did not become warm, or none lives: the factory's reason, or how it ended.
         """
         async with self._starting:
             if self._slots:
+                if not self.pids:
+                    raise UnavailableEngineError(f"{self.name}: {self._trouble}")
                 return
             for process in await self._spawn_all():
                 slot = asyncio.create_task(self._serve(process), name=f"worker pool {self.name}")

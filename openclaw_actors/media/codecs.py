@@ -6,6 +6,7 @@ without the GIL.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import av
@@ -66,6 +67,12 @@ class Encoded:
 
     def __bool__(self) -> bool:
         return bool(self.packets)
+
+    @classmethod
+    def joined(cls, pieces: Iterable[Encoded]) -> Encoded:
+        """One run of packets from its pieces in order."""
+        pieces = tuple(pieces)
+        return cls(tuple(packet for piece in pieces for packet in piece.packets), b"".join(p.pcm for p in pieces))
 
     def without_first(self, packets: int) -> Encoded:
         """The sound after the first ``packets`` packets."""

@@ -65,7 +65,7 @@ class Playout:
         self._on_moved = on_moved
         self._clock = clock
 
-    # --- the peer's side --------------------------------------------------------------------------------------
+    # --- the peer's side --------------------------------------------------------------------------
 
     def next_packet(self) -> bytes:
         """The packet for the next 20 ms. Never raises, never blocks; silence when there is nothing to say."""
@@ -100,7 +100,7 @@ class Playout:
         self._separate = bool(phrase.played)
         self._move(Spoken(phrase.turn, phrase.index, phrase.text, phrase.ends_turn))
 
-    # --- the Transport's side ---------------------------------------------------------------------------------
+    # --- the Transport's side ---------------------------------------------------------------------
 
     def add(self, speech: Speech) -> None:
         """Queue sound; stale turns are dropped."""
@@ -150,7 +150,7 @@ class Playout:
                 self._separate = bool(phrase.played)
                 return
 
-    # --- the Call's side --------------------------------------------------------------------------------------
+    # --- the Call's side --------------------------------------------------------------------------
 
     def release(self, turn: int) -> None:
         """This turn may be heard."""

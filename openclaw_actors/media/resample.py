@@ -91,6 +91,7 @@ class Resampler:
                 if error.errno != EAGAIN:
                     raise
                 break
+            assert isinstance(frame, av.AudioFrame)  # noqa: S101 - it is an abuffersink; this tells mypy
             # A plane is padded for SIMD; only its samples count.
             pieces.append(bytes(memoryview(frame.planes[0])[: frame.samples * 2]))
         return b"".join(pieces)

@@ -244,10 +244,10 @@ class Caller:
         return await self._waits.until(lambda _: self.heard.onset_after(after), timeout_s, "voice")
 
     async def wait_silence(self, timeout_s: float = 20.0, *, quiet_s: float = 0.6) -> float:
-        """When the agent's last sound came, once ``quiet_s`` seconds passed without another."""
+        """When the agent's last sound came, once ``quiet_s`` seconds passed without another; -inf before the first."""
 
         def found(now: float) -> float | None:
-            return self.heard.last_loud_at if now - self.heard.last_loud_at >= quiet_s else None
+            return self.heard.last_loud_at if self.heard.quiet_s(now) >= quiet_s else None
 
         return await self._waits.until(found, timeout_s, "silence")
 

@@ -120,6 +120,17 @@ class Ear:
         """The first onset at or after ``after`` (monotonic seconds), if there was one yet."""
         return next((onset for onset in self.onsets if onset >= after), None)
 
+    def quiet_s(self, now: float) -> float:
+        """How long nothing loud came, in seconds.
+
+        By the sender's clock, so that a stall of this loop is no pause in the voice; by ours once packets have
+        stopped for half a second.
+        """
+        by_our_clock = now - self.last_loud_at
+        if self._last_arrival is None or now - self._last_arrival > 0.5:
+            return by_our_clock
+        return min(by_our_clock, self.quiet_blocks / 100)
+
     def recording(self) -> bytes:
         """All that was heard as 48 kHz mono s16; what was lost is silence."""
         if not self.frames:

@@ -17,87 +17,24 @@ from typing import Literal, Protocol
 
 from openclaw_actors.messages import Line, Spoken
 from openclaw_actors.turns.barge_in import has_words, is_backchannel, normalise
+from openclaw_actors.turns.decisions import (
+    AskAgent,
+    Closed,
+    Cut,
+    Decision,
+    PauseVoice,
+    Release,
+    ResumeVoice,
+    Said,
+    Speak,
+    Speculated,
+)
 
 MAX_SPECULATIONS = 3
 """Early questions an utterance; a caller who pauses at every word must not cost a request a pause."""
 
 MAX_ATTEMPTS = 2
 """Times the same question is asked again after a failure."""
-
-
-# --- Decisions ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AskAgent:
-    """Ask for a reply to ``text`` in ``turn``; ``history`` ends before it."""
-
-    turn: int
-    text: str
-    history: tuple[Line, ...]
-    unfinished: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """Speak ``text``, a line of our own, in ``turn``."""
-
-    turn: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The turn may be heard."""
-
-    turn: int
-
-
-@dataclass(frozen=True, slots=True)
-class PauseVoice:
-    """Be silent, but keep the turn."""
-
-    turn: int
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeVoice:
-    """Go on where the voice stopped."""
-
-    turn: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Everything below ``fence`` is over. ``barge_in``: the caller spoke over it."""
-
-    fence: int
-    barge_in: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A line of the caller's is final."""
-
-    text: str
-    utterance: int
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The utterance needs no more recognition."""
-
-    utterance: int
-
-
-@dataclass(frozen=True, slots=True)
-class Speculated:
-    """An early question turned out to be ``used`` or ``wasted``."""
-
-    result: Literal["used", "wasted"]
-
-
-Decision = AskAgent | Speak | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated
 
 
 class Voice(Protocol):
@@ -110,7 +47,7 @@ class Voice(Protocol):
         """
 
 
-# --- State ------------------------------------------------------------------------------------------------------
+# --- State ----------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -163,7 +100,7 @@ class Dialogue:
         self._waiting_lines: list[str] = []
         self._dismissed = 0
 
-    # --- what the caller does -----------------------------------------------------------------------------------
+    # --- what the caller does ---------------------------------------------------------------------
 
     def speech_started(self, utterance: int) -> list[Decision]:
         """Onset."""
@@ -232,7 +169,7 @@ class Dialogue:
         decisions.append(Said(text, -1))
         return [*decisions, *self._ask_unanswered()]
 
-    # --- what we do ---------------------------------------------------------------------------------------------
+    # --- what we do -------------------------------------------------------------------------------
 
     def speak(self, text: str) -> list[Decision]:
         """Speak a line of our own: now, or after what is being said."""
@@ -278,7 +215,7 @@ class Dialogue:
             decisions.append(PauseVoice(self.turn.number))
         return decisions
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _find(self, utterance: int) -> Utterance | None:
         return next((known for known in self._open if known.began == utterance), None)

@@ -99,7 +99,7 @@ def diary():
     return Diary()
 
 
-# --- on both runtimes ---------------------------------------------------------------------------------------------
+# --- on both runtimes -----------------------------------------------------------------------------
 
 
 async def test_messages_are_handled_in_the_order_they_were_told(actor_type, diary):
@@ -178,7 +178,7 @@ async def test_messages_from_many_threads_all_arrive(actor_type, diary):
     assert len([line for line in diary.lines if ":" in line]) == 800
 
 
-# --- on the loop only ----------------------------------------------------------------------------------------------
+# --- on the loop only -----------------------------------------------------------------------------
 
 
 class Life(LoopActor):

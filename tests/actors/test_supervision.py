@@ -69,7 +69,7 @@ def test_no_window_ever_holds_more_restarts_than_allowed(times, limit, period):
         assert len([now for now in allowed if first <= now <= first + period]) <= limit
 
 
-# --- ports ---------------------------------------------------------------------------------------------------------
+# --- ports ----------------------------------------------------------------------------------------
 
 
 class Ref:

@@ -168,11 +168,11 @@ async def run(levels: Sequence[int], rounds: int) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as markdown."""
-    lines = [
-        "| calls | turns | turn p50 / p95 ms | barge-in p50 / p95 ms | CPU per call | RSS MB | longest gap ms "
-        "| own lag p99 ms |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    headings = (
+        "calls | turns | turn p50 / p95 ms | barge-in p50 / p95 ms | CPU per call | RSS MB | longest gap ms | "
+        "own lag p99 ms"
+    )
+    lines = [f"| {headings} |", "|---" * len(headings.split(" | ")) + "|"]
     for r in rows:
         unanswered = f" ({r.unanswered} unanswered)" if r.unanswered else ""
         void = " **void**" if r.void else ""

@@ -7,19 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.messages import Line, Spoken
-from openclaw_actors.turns.dialogue import (
+from openclaw_actors.turns.decisions import (
     AskAgent,
     Closed,
     Cut,
-    Dialogue,
     PauseVoice,
     Release,
     ResumeVoice,
-    Rules,
     Said,
     Speak,
     Speculated,
 )
+from openclaw_actors.turns.dialogue import Dialogue, Rules
 
 
 class Voice:
@@ -67,7 +66,7 @@ def talk():
     return Talk()
 
 
-# --- asking early ----------------------------------------------------------------------------------------------------
+# --- asking early ---------------------------------------------------------------------------------
 
 
 def test_a_likely_end_asks_early_and_the_end_releases_the_reply(talk):
@@ -139,7 +138,7 @@ def test_noise_without_words_is_nothing(talk):
     assert talk.dialogue.history == []
 
 
-# --- speaking over us --------------------------------------------------------------------------------------------------
+# --- speaking over us -----------------------------------------------------------------------------
 
 
 def speaking(talk, text="A long answer."):
@@ -181,7 +180,9 @@ def test_words_take_the_floor_and_are_answered(talk):
     d.likely_end(900, 0)
     decisions = d.heard(900, 0, "stop that", final=True)
     assert decisions[0] == Cut(2, barge_in=True)
-    assert decisions[1] == AskAgent(2, "stop that", (Line("user", "tell me"), Line("agent", "A long answer.", cut=True)))
+    assert decisions[1] == AskAgent(
+        2, "stop that", (Line("user", "tell me"), Line("agent", "A long answer.", cut=True))
+    )
     assert d.turn_ended(900, 0)[-1] == Release(2)
 
 
@@ -218,7 +219,7 @@ def test_without_barge_in_our_voice_is_not_touched():
     assert d.turn_ended(900, 0) == [Closed(900)]
 
 
-# --- nothing is left unanswered -------------------------------------------------------------------------------------------
+# --- nothing is left unanswered -------------------------------------------------------------------
 
 
 def test_a_caller_who_goes_on_before_we_speak_gets_one_answer_to_all(talk):
@@ -290,7 +291,7 @@ def test_an_utterance_that_no_engine_could_hear_is_asked_for_again(talk):
     assert d.unheard(100, "again?") == [Closed(100), Speak(1, "again?"), Release(1)]
 
 
-# --- lines of our own ------------------------------------------------------------------------------------------------------
+# --- lines of our own -----------------------------------------------------------------------------
 
 
 def test_a_line_waits_until_we_have_finished(talk):
@@ -324,11 +325,11 @@ def test_an_utterance_before_the_last_answered_one_is_ignored(talk):
     assert talk.dialogue.speech_started(900) == []
 
 
-# --- all interleavings -------------------------------------------------------------------------------------------------------
+# --- all interleavings ----------------------------------------------------------------------------
 
 steps = st.lists(
     st.sampled_from(
-        "onset sustained likely resume end heard-word heard-nothing heard-murmur play finish fail say quiet".split()
+        ["onset", "sustained", "likely", "resume", "end", "heard-word", "heard-nothing", "heard-murmur", "play", "finish", "fail", "say", "quiet"]
     ),
     max_size=60,
 )

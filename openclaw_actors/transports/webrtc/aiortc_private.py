@@ -37,7 +37,7 @@ class _Tap:
         self._clock = clock
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """aiortc's interface: (send a picture loss indication, a frame to decode)."""
+        """The interface of aiortc's buffer: (send a picture loss indication, a frame to decode)."""
         data: bytes = packet._data  # type: ignore[attr-defined]  # noqa: SLF001 - the depayloaded packet
         self._sink(RtpAudio(packet.sequence_number, packet.timestamp, data, self._clock(), packet.ssrc))
         return False, None
@@ -46,7 +46,7 @@ class _Tap:
 class _DecoderQueue:
     """In place of the decoder's queue: closed for the thread, and a sink for what aiortc's own buffer releases."""
 
-    def __init__(self, sink: PacketSink | None, clock: Callable[[], float]) -> None:
+    def __init__(self, sink: PacketSink, clock: Callable[[], float]) -> None:
         self._sink = sink
         self._clock = clock
         self._released = 0
@@ -56,7 +56,7 @@ class _DecoderQueue:
 
     def put(self, task: tuple[Any, JitterFrame] | None) -> None:
         """A frame of aiortc's jitter buffer, in order; its place in the order becomes its number."""
-        if task is not None and self._sink is not None:
+        if task is not None:
             frame = task[1]
             sequence = self._released & 0xFFFF
             self._released += 1
@@ -65,7 +65,7 @@ class _DecoderQueue:
 
 def tap_receiver(
     receiver: RTCRtpReceiver,
-    sink: PacketSink | None,
+    sink: PacketSink,
     *,
     stock: bool,
     clock: Callable[[], float] = time.monotonic,
@@ -74,16 +74,16 @@ def tap_receiver(
 
     Args:
         receiver: of ``RTCPeerConnection.getReceivers()``.
-        sink: takes the packets; None drops them undecoded.
+        sink: takes the packets.
         stock: packets pass aiortc's own jitter buffer first.
         clock: monotonic seconds.
     """
     for name in (_JITTER_BUFFER, _DECODER_QUEUE):
         if not hasattr(receiver, name):
             raise RuntimeError(f"aiortc has no {name} any more: see {__name__}")
-    if sink is None or not stock:
-        setattr(receiver, _JITTER_BUFFER, _Tap(sink or _drop, clock))
-    setattr(receiver, _DECODER_QUEUE, _DecoderQueue(sink if stock else None, clock))
+    if not stock:
+        setattr(receiver, _JITTER_BUFFER, _Tap(sink, clock))
+    setattr(receiver, _DECODER_QUEUE, _DecoderQueue(sink, clock))
 
 
 def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
@@ -91,11 +91,5 @@ def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
     transports = [receiver.transport for receiver in peer.getReceivers()]
     if peer.sctp is not None:
         transports.append(peer.sctp.transport)
-    connections: list[aioice.Connection] = [
-        transport.transport.iceGatherer._connection for transport in transports  # noqa: SLF001 - this file's office
-    ]
-    return list(dict.fromkeys(connections))
-
-
-def _drop(_packet: RtpAudio) -> None:
-    return
+    gatherers = [transport.transport.iceGatherer for transport in transports]
+    return list(dict.fromkeys(gatherer._connection for gatherer in gatherers))  # noqa: SLF001 - this file's office

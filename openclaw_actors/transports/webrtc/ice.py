@@ -21,6 +21,7 @@ from typing import Any
 
 import aioice
 from aioice import ice, stun, turn
+from aioice.candidate import candidate_foundation, candidate_priority
 
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
@@ -59,7 +60,9 @@ class IceGuard:
 
     def protect(self, connection: aioice.Connection) -> None:
         """Take over how this connection gathers candidates, and with it its sockets; call it before it gathers."""
-        connection.get_component_candidates = partial(self._gather, connection)
+        connection.get_component_candidates = partial(  # type: ignore[method-assign] # of this one
+            self._gather, connection
+        )
 
     async def _gather(
         self, connection: aioice.Connection, component: int, addresses: list[str]
@@ -83,9 +86,7 @@ class IceGuard:
             host, port = protocol.transport.get_extra_info("sockname")[:2]
             protocol.local_candidate = _host_candidate(component, host, port)
             connection._protocols.append(protocol)  # noqa: SLF001 - this file's office
-            candidates += [
-                _host_candidate(component, shown, port) for shown in self._shown(host, addresses)
-            ]
+            candidates += [_host_candidate(component, shown, port) for shown in self._shown(host, addresses)]
         if exhausted and not connection._protocols:  # noqa: SLF001 - as above
             first, last = self.port_range
             raise RefusalError(
@@ -126,9 +127,7 @@ class IceGuard:
         others = (a for a in self.announced if a not in local)
         return [a for a in others if ipaddress.ip_address(a).version == version]
 
-    async def _ask_servers(
-        self, connection: aioice.Connection, component: int
-    ) -> list[aioice.Candidate]:
+    async def _ask_servers(self, connection: aioice.Connection, component: int) -> list[aioice.Candidate]:
         """Server-reflexive and relayed candidates, of the servers that answer within a second."""
         asked: list[asyncio.Task[tuple[aioice.Candidate, ice.StunProtocol | None]]] = []
         if connection.stun_server:
@@ -138,7 +137,7 @@ class IceGuard:
                 if ipaddress.ip_address(protocol.local_candidate.host).version == 4
             ]
         if connection.turn_server:
-            asked.append(asyncio.create_task(self._relayed(connection, component)))
+            asked.append(asyncio.create_task(self._relayed(connection, component, connection.turn_server)))
         if not asked:
             return []
         done, late = await asyncio.wait(asked, timeout=_SERVERS_S)
@@ -155,19 +154,17 @@ class IceGuard:
                     connection._protocols.append(relay)  # noqa: SLF001 - as above
         return candidates
 
-    async def _reflexive(
-        self, protocol: ice.StunProtocol, server: tuple[str, int]
-    ) -> tuple[aioice.Candidate, None]:
+    async def _reflexive(self, protocol: ice.StunProtocol, server: tuple[str, int]) -> tuple[aioice.Candidate, None]:
         address = await _resolve(server[0], socket.AF_INET)
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
         response, _ = await protocol.request(request, (address, server[1]))
         host, port = response.attributes["XOR-MAPPED-ADDRESS"]
         local = protocol.local_candidate
         candidate = aioice.Candidate(
-            foundation=ice.candidate_foundation("srflx", "udp", local.host),
+            foundation=candidate_foundation("srflx", "udp", local.host),
             component=local.component,
             transport="udp",
-            priority=ice.candidate_priority(local.component, "srflx"),
+            priority=candidate_priority(local.component, "srflx"),
             host=host,
             port=port,
             type="srflx",
@@ -177,12 +174,12 @@ class IceGuard:
         return candidate, None
 
     async def _relayed(
-        self, connection: aioice.Connection, component: int
+        self, connection: aioice.Connection, component: int, server: tuple[str, int]
     ) -> tuple[aioice.Candidate, ice.StunProtocol]:
-        host, port = connection.turn_server
+        host, port = server
         # TLS checks the name, so only plain TURN may be given the address.
         address = host if connection.turn_ssl else await _resolve(host, socket.AF_UNSPEC)
-        return await ice.relayed_candidate(  # type: ignore[no-any-return]
+        return await ice.relayed_candidate(
             component=component,
             hide_related_address=False,
             protocol_factory=lambda: _GuardedProtocol(connection, self),
@@ -194,7 +191,7 @@ class IceGuard:
         )
 
 
-class _GuardedProtocol(ice.StunProtocol):  # type: ignore[misc] # aioice has no types
+class _GuardedProtocol(ice.StunProtocol):
     """A socket of a call that lets in STUN that parses, and other datagrams from known addresses alone."""
 
     def __init__(self, connection: aioice.Connection, guard: IceGuard) -> None:
@@ -202,9 +199,9 @@ class _GuardedProtocol(ice.StunProtocol):  # type: ignore[misc] # aioice has no 
         self._guard = guard
         self._known: set[tuple[str, int]] = set()
 
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         source = (addr[0], addr[1])
-        if not data:
+        if not data or isinstance(data, str):
             _drop("empty")
         elif data[0] <= _LAST_STUN_BYTE:
             self._stun(data, source)
@@ -236,7 +233,7 @@ class _GuardedProtocol(ice.StunProtocol):  # type: ignore[misc] # aioice has no 
             self._guard.heard_at = self._guard.clock()
 
     def _remote(self) -> list[aioice.Candidate]:
-        return self.receiver._remote_candidates  # type: ignore[no-any-return]  # noqa: SLF001 - as above
+        return self.receiver._remote_candidates  # noqa: SLF001 - as above
 
     def _learn(self, source: tuple[str, int]) -> bool:
         """Whether the address is a candidate: offered, or learned from a check that proved the password."""
@@ -257,10 +254,10 @@ def _routable(address: str) -> bool:
 
 def _host_candidate(component: int, host: str, port: int) -> aioice.Candidate:
     return aioice.Candidate(
-        foundation=ice.candidate_foundation("host", "udp", host),
+        foundation=candidate_foundation("host", "udp", host),
         component=component,
         transport="udp",
-        priority=ice.candidate_priority(component, "host"),
+        priority=candidate_priority(component, "host"),
         host=host,
         port=port,
         type="host",

@@ -134,4 +134,4 @@ class Inbound:
     def _complain(self, event: str) -> None:
         if not self._complained:
             self._complained = True
-            log.exception(event)
+            log.exception(event)  # noqa: LOG004 - all callers are exception handlers

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 from aiortc import MediaStreamTrack
@@ -59,7 +60,7 @@ class OutboundTrack(MediaStreamTrack):
         self._complained = False
         self._counter = metrics.rtp_packets_total.labels(direction="outbound")
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[Any]:
         """The packet for the next 20 ms, when it is due. Never raises but to be cancelled."""
         await self._wait_for_slot()
         packet = self._packet()
@@ -84,11 +85,11 @@ class OutboundTrack(MediaStreamTrack):
         if lag > _SKIP_AFTER_S:
             self._slot += int(lag / PACKET_S)
 
-    def _packet(self) -> av.Packet:
+    def _packet(self) -> av.Packet[Any]:
         if self.source is not None:
             try:
                 return av.Packet(self.source.next_packet())
-            except Exception:  # noqa: BLE001 - an exception here would end the caller's sound for good
+            except Exception:  # an exception here would end the caller's sound for good
                 if not self._complained:
                     self._complained = True
                     log.exception("packet source failed, playing silence")

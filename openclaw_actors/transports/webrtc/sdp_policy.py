@@ -254,8 +254,11 @@ def _audio_lines(audio: _Section, codec: Codec, payload_type: int) -> list[str]:
         raise _bad("The audio section lacks a=rtcp-mux (RFC 5761), which WebRTC demands.")
     encoding = "opus/48000/2" if codec is OPUS else "PCMU/8000"
     lines = [f"m=audio 9 UDP/TLS/RTP/SAVPF {payload_type}", "c=IN IP4 0.0.0.0", f"a={audio.direction}"]
-    lines += [f"a=extmap:{match[1]} urn:ietf:params:rtp-hdrext:sdes:mid"
-              for value in audio.values("extmap")[:64] if (match := _MID_EXTENSION.fullmatch(value))][:1]
+    lines += [
+        f"a=extmap:{match[1]} urn:ietf:params:rtp-hdrext:sdes:mid"
+        for value in audio.values("extmap")[:64]
+        if (match := _MID_EXTENSION.fullmatch(value))
+    ][:1]
     return [*lines, "a=rtcp-mux", f"a=rtpmap:{payload_type} {encoding}"]
 
 
@@ -268,7 +271,7 @@ def _data_lines(data: _Section) -> list[str]:
         lines = [f"m=application 9 DTLS/SCTP {port}", f"a=sctpmap:{port} webrtc-datachannel 65535"]
     else:
         port = _sctp_port(data.last("sctp-port"))
-        lines = [f"m=application 9 UDP/DTLS/SCTP webrtc-datachannel", f"a=sctp-port:{port}"]
+        lines = ["m=application 9 UDP/DTLS/SCTP webrtc-datachannel", f"a=sctp-port:{port}"]
     return [lines[0], "c=IN IP4 0.0.0.0", *lines[1:], f"a=max-message-size:{limit}"]
 
 

@@ -1,0 +1,45 @@
+# One-word commands. `make serve` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= config/default.toml
+
+.PHONY: serve test lint unit bench docs clean system
+
+$(BIN)/openclaw-actors: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/openclaw-actors pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[test]'
+	@touch $@
+
+serve: $(BIN)/openclaw-actors  ## start the host and print the console's address
+	$(BIN)/openclaw-actors serve --config $(CONFIG)
+
+system:  ## the programs that tests drive, from Debian, where it may
+	@sh tests/install_programs.sh
+
+lint: $(VENV)/.test  ## style, types, layers, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test: system lint unit  ## all checks and all tests
+
+bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence: a table
+	$(BIN)/python -m tests.load.turn_latency
+
+docs: $(VENV)/.test
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

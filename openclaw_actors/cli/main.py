@@ -1,0 +1,43 @@
+"""The command line: which commands there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from openclaw_actors import __version__
+from openclaw_actors.cli import config
+from openclaw_actors.cli.call import call
+from openclaw_actors.cli.serve import serve
+
+app = typer.Typer(
+    name="openclaw-actors",
+    help="A voice-call host for self-hosted assistants.",
+    no_args_is_help=True,
+    # A stack trace with the frames' variables would print secrets.
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(call)
+app.add_typer(config.app, name="config")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"openclaw-actors {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+def main() -> None:
+    """Run the command that the process's arguments name."""
+    app()

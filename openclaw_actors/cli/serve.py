@@ -1,0 +1,91 @@
+"""``openclaw-actors serve``: run the host."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openclaw_actors.cli.config import ConfigOption, settings_from
+from openclaw_actors.cli.faults import settings_faults
+from openclaw_actors.errors import SettingsError
+
+_SELF_SIGNED = "self-signed"
+
+
+def serve(
+    key: Annotated[Path | None, typer.Argument(metavar="[KEY]", help="The key that belongs to --tls CERT.")] = None,
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on (server.host).")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on; 0: a free one (server.port).")] = None,
+    tls: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CERT KEY|self-signed",
+            help="Serve https. A phone's browser gives the microphone to https pages only; "
+            "self-signed makes a certificate (the browser warns once).",
+        ),
+    ] = None,
+) -> None:
+    """Run the host until SIGTERM (drains; a second one hangs up) or SIGINT (hangs up)."""
+    flags = {"server.host": host, "server.port": port}
+    with settings_faults():
+        settings, _ = settings_from(config, {name: value for name, value in flags.items() if value is not None})
+        context = _tls_context(tls, key)
+        # Only now: importing the media libraries takes a second, and a wrong setting should be told at once.
+        from openclaw_actors.host import Host, serve  # noqa: PLC0415 - see above
+
+        def announce(running: Host) -> None:
+            typer.echo(f"Console: {running.url}")
+            for line in engine_lines(running.catalogue.describe()):
+                typer.echo(line)
+
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            status = runner.run(serve(settings, ssl_context=context, on_ready=announce))
+    raise typer.Exit(status)
+
+
+def _tls_context(tls: str | None, key: Path | None) -> ssl.SSLContext | None:
+    if tls is None:
+        if key is not None:
+            raise SettingsError("serve", str(key), "there is no such argument; a key comes after --tls CERT")
+        return None
+    from openclaw_actors.api.tls import self_signed, server_context  # noqa: PLC0415 - cryptography, only for TLS
+
+    if tls == _SELF_SIGNED:
+        if key is not None:
+            raise SettingsError("--tls", str(key), "self-signed takes no key; leave it out")
+        return server_context(self_signed())
+    return server_context(Path(tls), key)
+
+
+def _loop_factory() -> Any:
+    """The loop of uvloop where it can be had; None is asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def engine_lines(engines: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which engine serves each stage, and why better ones don't: one line a stage.
+
+    Args:
+        engines: as ``Catalogue.describe`` of engines/catalogue.py puts it.
+    """
+    verbs = {"stt": "hears", "agent": "thinks", "tts": "speaks"}
+    lines = []
+    for stage, description in engines.items():
+        serving = description["serving"]
+        why = []
+        for engine in description["engines"]:
+            if engine["engine"] == serving:
+                break
+            why.append(f"{engine['engine']}: {engine['reason'] or engine['state']}")
+        lines.append(f"  {serving or 'nobody yet'} {verbs.get(stage, stage)}" + (f" ({'; '.join(why)})" if why else ""))
+    return lines

@@ -1,0 +1,57 @@
+"""How each engine is made: the one list of ids that the settings may name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from openclaw_actors.engines.protocols import Engine
+from openclaw_actors.errors import SettingsError
+from openclaw_actors.settings.sections import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Where an engine's class is, and what of the settings it is given. Imported only when it is named."""
+
+    where: str
+    """``module:class``, below openclaw_actors.engines."""
+    arguments: Callable[[Settings], tuple[Any, ...]]
+
+
+RECIPES: Mapping[str, Mapping[str, Recipe]] = {
+    "stt": {
+        "faster-whisper": Recipe("stt.faster_whisper:FasterWhisperEngine", lambda s: (s.stt.faster_whisper,)),
+        "openai": Recipe("stt.openai:OpenAiSttEngine", lambda s: (s.stt.openai,)),
+        "pocketsphinx": Recipe("stt.pocketsphinx:PocketSphinxEngine", lambda _: ()),
+    },
+    "agent": {
+        "openclaw": Recipe(
+            "agent.openclaw:OpenClawEngine", lambda s: (s.agent.openclaw, s.supervision.gateway_first_token_s)
+        ),
+        "openai": Recipe("agent.openai:OpenAiAgentEngine", lambda s: (s.agent.openai,)),
+        "parrot": Recipe("agent.parrot:ParrotEngine", lambda _: ()),
+    },
+    "tts": {
+        "edge-tts": Recipe("tts.edge_tts:EdgeTtsEngine", lambda s: (s.tts.edge_tts,)),
+        "openai": Recipe("tts.openai:OpenAiTtsEngine", lambda s: (s.tts.openai,)),
+        "espeak-ng": Recipe("tts.espeak_ng:EspeakNgEngine", lambda s: (s.tts.espeak_ng,)),
+    },
+}
+
+
+def make_engine(kind: str, name: str, settings: Settings) -> Engine:
+    """An engine, not yet opened.
+
+    Raises:
+        SettingsError: no engine of this kind has that name.
+    """
+    recipe = RECIPES[kind].get(name)
+    if recipe is None:
+        known = ", ".join(RECIPES[kind])
+        raise SettingsError("the settings", f"{kind}.engines", f"there is no engine {name!r}; known are {known}")
+    module, _, class_name = recipe.where.partition(":")
+    maker = getattr(importlib.import_module(f"openclaw_actors.engines.{module}"), class_name)
+    return cast("Engine", maker(*recipe.arguments(settings)))

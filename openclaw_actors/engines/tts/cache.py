@@ -1,0 +1,112 @@
+"""Phrases that were spoken before: in memory, least recently used out first, and the shareable ones on disk too.
+
+A cached greeting starts in microseconds; on edge-tts it costs a second. Only what holds nothing of a caller's
+(``shareable``: greeting, filler, apology) is ever written to disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import unicodedata
+from collections import OrderedDict
+from concurrent.futures import Executor
+from pathlib import Path
+
+from openclaw_actors.engines.tts.cache_files import PhraseFiles
+from openclaw_actors.media.codecs import Codec, Encoded
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.settings.sections import TtsCache
+
+log = get_logger(__name__)
+
+_SOUND = 1
+"""Counts changes of trimming and encoding: what was made before one is not found after it."""
+
+_PACKET_OVERHEAD = 41
+"""Bytes that CPython adds to a packet: 33 of its object, 8 of its place in the tuple."""
+
+
+def phrase_key(engine_key: str, codec: Codec, text: str) -> str:
+    """Name a phrase's sound: SHA-256, hex, of all that shapes it.
+
+    Args:
+        engine_key: the engine's ``cache_key``.
+        codec: what it is encoded in.
+        text: white space around and between words makes no difference; case and punctuation do, they are prosody.
+    """
+    words = " ".join(unicodedata.normalize("NFC", text).split())
+    return hashlib.sha256(json.dumps([_SOUND, engine_key, codec.name, words]).encode()).hexdigest()
+
+
+class PhraseCache:
+    """Keeps Encoded phrases by ``phrase_key``. Belongs to one event loop.
+
+    Args:
+        settings: where on disk (empty: nowhere), and how many bytes each of memory and disk may hold (0: none).
+        disk_pool: threads in which files are read and written; needed only with a directory.
+    """
+
+    def __init__(self, settings: TtsCache, disk_pool: Executor | None = None) -> None:
+        self._max_bytes = settings.max_bytes
+        self._memory: OrderedDict[str, Encoded] = OrderedDict()
+        self._bytes = 0
+        self._disk_pool = disk_pool
+        with_disk = settings.dir and settings.max_bytes and disk_pool is not None
+        self._files = PhraseFiles(Path(settings.dir).expanduser(), settings.max_bytes) if with_disk else None
+        self._writes: set[asyncio.Future[None]] = set()
+
+    async def get(self, key: str, *, shareable: bool = False) -> Encoded | None:
+        """The phrase, or None. Memory answers without a pause; the disk is asked only for a shareable phrase."""
+        if (phrase := self._memory.get(key)) is not None:
+            self._memory.move_to_end(key)
+            metrics.tts_cache_requests_total.labels(result="memory").inc()
+            return phrase
+        if self._files is not None and shareable:
+            loop = asyncio.get_running_loop()
+            try:
+                phrase = await loop.run_in_executor(self._disk_pool, self._files.read, key)
+            except OSError as error:
+                log.warning("phrase not read", error=str(error))
+            if phrase is not None:
+                metrics.tts_cache_requests_total.labels(result="disk").inc()
+                self._remember(key, phrase)
+                return phrase
+        metrics.tts_cache_requests_total.labels(result="miss").inc()
+        return None
+
+    def put(self, key: str, phrase: Encoded, *, shareable: bool = False) -> None:
+        """Keep a whole phrase; if it is shareable, on disk too, in the background."""
+        self._remember(key, phrase)
+        if self._files is not None and shareable:
+            write = asyncio.get_running_loop().run_in_executor(self._disk_pool, self._files.write, key, phrase)
+            self._writes.add(write)
+            write.add_done_callback(self._written)
+
+    async def aclose(self) -> None:
+        """Wait for what is being written."""
+        if self._writes:
+            await asyncio.wait(set(self._writes))
+
+    def _written(self, write: asyncio.Future[None]) -> None:
+        self._writes.discard(write)
+        if not write.cancelled() and (error := write.exception()) is not None:
+            log.warning("phrase not kept on disk", error=str(error))
+
+    def _remember(self, key: str, phrase: Encoded) -> None:
+        size = _bytes_of(phrase)
+        if size > self._max_bytes:
+            return
+        if (known := self._memory.pop(key, None)) is not None:
+            self._bytes -= _bytes_of(known)
+        self._memory[key] = phrase
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            _, oldest = self._memory.popitem(last=False)
+            self._bytes -= _bytes_of(oldest)
+
+
+def _bytes_of(phrase: Encoded) -> int:
+    return len(phrase.pcm) + sum(len(packet) + _PACKET_OVERHEAD for packet in phrase.packets)

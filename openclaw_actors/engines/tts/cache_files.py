@@ -1,0 +1,121 @@
+"""Phrases as files: one each, written whole or not at all, the oldest removed when they are too many bytes.
+
+Blocking; any thread may call. A file: ``magic``, CRC-32 of all that follows, the number of packets (32 bits each,
+little-endian), each packet's length (16 bits), the packets, the PCM.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+import threading
+import zlib
+from collections import OrderedDict
+from pathlib import Path
+
+from openclaw_actors.media.codecs import Encoded
+
+_MAGIC = b"phrase1\n"
+_HEAD = struct.Struct("<8sII")
+_SUFFIX = ".phrase"
+_UNFINISHED = ".part"
+
+
+class PhraseFiles:
+    """A directory of phrases.
+
+    Args:
+        directory: made when first written to, readable by its owner alone.
+        max_bytes: of all files together.
+    """
+
+    def __init__(self, directory: Path, max_bytes: int) -> None:
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._sizes: OrderedDict[str, int] | None = None
+
+    def read(self, key: str) -> Encoded | None:
+        """The phrase, or None; a damaged file is removed.
+
+        Raises:
+            OSError: the disk's own trouble.
+        """
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        phrase = _parse(content)
+        with self._lock:
+            known = self._known()
+            if phrase is None:
+                known.pop(key, None)
+                path.unlink(missing_ok=True)
+            else:
+                known[key] = len(content)
+                known.move_to_end(key)
+                os.utime(path)  # the order outlives the process
+        return phrase
+
+    def write(self, key: str, phrase: Encoded) -> None:
+        """Keep a phrase. A reader, or a crash, sees it whole or not at all.
+
+        Raises:
+            OSError: the disk's own trouble.
+        """
+        content = _format(phrase)
+        if len(content) > self._max_bytes:
+            return
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock:
+            known = self._known()
+            handle, part = tempfile.mkstemp(_UNFINISHED, dir=self._directory)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(part).replace(self._path(key))
+            except BaseException:
+                Path(part).unlink(missing_ok=True)
+                raise
+            known[key] = len(content)
+            known.move_to_end(key)
+            while sum(known.values()) > self._max_bytes:
+                oldest, _ = known.popitem(last=False)
+                self._path(oldest).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._directory / f"{key}{_SUFFIX}"
+
+    def _known(self) -> OrderedDict[str, int]:
+        """Sizes by key, least recently used first; the lock is held. Read from the directory once."""
+        if self._sizes is None:
+            for part in self._directory.glob(f"*{_UNFINISHED}"):
+                part.unlink(missing_ok=True)  # of a process that was killed while it wrote
+            found = [(path.stat(), path) for path in self._directory.glob(f"*{_SUFFIX}")]
+            found.sort(key=lambda entry: entry[0].st_mtime_ns)
+            self._sizes = OrderedDict((path.name.removesuffix(_SUFFIX), stat.st_size) for stat, path in found)
+        return self._sizes
+
+
+def _format(phrase: Encoded) -> bytes:
+    count = len(phrase.packets)
+    lengths = struct.pack(f"<{count}H", *map(len, phrase.packets))
+    body = lengths + b"".join(phrase.packets) + phrase.pcm
+    return _HEAD.pack(_MAGIC, zlib.crc32(body), count) + body
+
+
+def _parse(content: bytes) -> Encoded | None:
+    """The phrase, or None if the file isn't what was written."""
+    if len(content) < _HEAD.size:
+        return None
+    magic, checksum, count = _HEAD.unpack_from(content)
+    body = content[_HEAD.size :]
+    if magic != _MAGIC or checksum != zlib.crc32(body) or len(body) < 2 * count:
+        return None
+    packets, at = [], 2 * count
+    for length in struct.unpack_from(f"<{count}H", body):
+        packets.append(body[at : at + length])
+        at += length
+    return Encoded(tuple(packets), body[at:])

@@ -1,0 +1,159 @@
+"""One phrase on its way from an engine's sound to packets, heard by everyone who asked for it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Executor
+
+from openclaw_actors.engines.protocols import TtsEngine
+from openclaw_actors.errors import BrokenEngineError, EngineError
+from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
+from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
+
+_FIRST_SLICE_S = 0.06
+"""Sound encoded at a time until the first packets are out: 0.7 ms of work."""
+
+_SLICE_S = 0.24
+"""And after them: 3 ms of work, so that one call's long phrase does not hold a thread against another's first word."""
+
+_JOINABLE_S = 1.0
+"""One that has been silent for longer is not joined: a request that hangs must not take more calls with it."""
+
+
+class _Road:
+    """Trim and encode; runs in the pool, never in two threads at once."""
+
+    def __init__(self, codec: Codec, sample_rate: int) -> None:
+        self._leading = LeadingTrim(sample_rate)
+        self._trailing = TrailingTrim(sample_rate)
+        self._encoder = PhraseEncoder(codec, sample_rate)
+
+    def push(self, pcm: bytes) -> Encoded:
+        return self._encoder.encode(self._trailing.push(self._leading.push(pcm)))
+
+    def flush(self) -> Encoded:
+        rest = self._trailing.push(self._leading.flush()) + self._trailing.flush()
+        return self._encoder.encode(rest) + self._encoder.flush()
+
+
+class Rendering:
+    """Runs from its creation until it is complete or its last listener leaves.
+
+    Args:
+        engine: who speaks.
+        codec: what the packets are.
+        text: the phrase.
+        encode_pool: threads for trimming and encoding.
+        on_end: told once: the whole phrase, or None if it failed or was abandoned.
+    """
+
+    def __init__(
+        self,
+        engine: TtsEngine,
+        codec: Codec,
+        text: str,
+        encode_pool: Executor,
+        on_end: Callable[[Rendering, Encoded | None], None],
+    ) -> None:
+        self._engine = engine
+        self._text = text
+        self._pool = encode_pool
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._road = _Road(codec, engine.sample_rate)
+        self._slice_bytes = [round(seconds * engine.sample_rate) * 2 for seconds in (_FIRST_SLICE_S, _SLICE_S)]
+        self._pcm = bytearray()
+        self._pcm_ends = False
+        self._more_pcm = asyncio.Event()
+        self._chunks: list[Encoded] = []
+        self._news = asyncio.Event()
+        self._listeners = 0
+        self._over = False
+        self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}")
+        self.task.add_done_callback(self._ended)
+
+    @property
+    def joinable(self) -> bool:
+        """Whether another may listen to it too."""
+        if self._over:
+            return False
+        return bool(self._chunks) or self._loop.time() - self._began < _JOINABLE_S
+
+    async def listen(self) -> AsyncGenerator[Encoded, None]:
+        """All of the phrase from its start, as it is made. When the last listener is closed the engine stops.
+
+        Raises:
+            EngineError: the engine's.
+        """
+        self._listeners += 1
+        at = 0
+        try:
+            while True:
+                while at < len(self._chunks):
+                    at += 1
+                    yield self._chunks[at - 1]
+                if self._over:
+                    self._raise_fault()
+                    return
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            self._listeners -= 1
+            if not self._listeners:
+                self.task.cancel()
+
+    def _raise_fault(self) -> None:
+        if self.task.cancelled():
+            raise BrokenEngineError(f"{self._engine.name} was stopped")
+        if (error := self.task.exception()) is not None:
+            kind = type(error) if isinstance(error, EngineError) else BrokenEngineError
+            text = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
+            raise kind(text) from error  # one of its own for each listener: a raise writes into the exception
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Not `task.done()`: that is true a moment before this runs, and who then asked again would find no cache.
+        self._over = True
+        whole = not task.cancelled() and task.exception() is None
+        self._on_end(self, Encoded.joined(self._chunks) if whole else None)
+        self._news.set()
+
+    async def _render(self) -> None:
+        reader = asyncio.create_task(self._read(), name=f"sound of {self._engine.name}")
+        try:
+            while pcm := await self._next_slice():
+                self._publish(await self._loop.run_in_executor(self._pool, self._road.push, pcm))
+            await reader  # raises what the engine did
+            self._publish(await self._loop.run_in_executor(self._pool, self._road.flush))
+        finally:
+            if not reader.done():
+                reader.cancel()
+                await asyncio.wait({reader})
+
+    async def _read(self) -> None:
+        try:
+            sound = self._engine.speak(self._text)
+            async with contextlib.aclosing(sound):  # type: ignore[type-var]  # an async generator in all engines
+                async for pcm in sound:
+                    self._pcm += pcm
+                    self._more_pcm.set()
+        finally:
+            self._pcm_ends = True
+            self._more_pcm.set()
+
+    async def _next_slice(self) -> bytes:
+        """What the engine has made, not too much at once; empty at the end."""
+        while not self._pcm and not self._pcm_ends:
+            self._more_pcm.clear()
+            await self._more_pcm.wait()
+        size = self._slice_bytes[bool(self._chunks)]
+        pcm = bytes(self._pcm[:size])
+        del self._pcm[:size]
+        return pcm
+
+    def _publish(self, encoded: Encoded) -> None:
+        if encoded:
+            self._chunks.append(encoded)
+            self._news.set()
