@@ -17,7 +17,7 @@ import pykka
 from openclaw_actors import __version__
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
-from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
@@ -158,7 +158,7 @@ class Host:
         await self._closing.aclose()
 
     async def _stop_switchboard(self) -> None:
-        await self.switchboard.stop(block=False)
+        await stop(self.switchboard)
         left = pykka.ActorRegistry.get_all()
         if left:
             _log.error("actors are left at the end; this is a fault", actors=[str(ref) for ref in left])

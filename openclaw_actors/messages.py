@@ -321,6 +321,13 @@ class PeerState:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaStarted:
+    """The first real sound of the caller has arrived. Peer → Call."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rejoin:
     """The same caller comes back on a new peer (a Peer of transports/peer.py). API → Switchboard → Call."""
 

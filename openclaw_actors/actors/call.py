@@ -34,6 +34,7 @@ from openclaw_actors.messages import (
     HangUp,
     Heard,
     Line,
+    MediaStarted,
     Mute,
     PeerState,
     PlayoutMoved,
@@ -54,7 +55,7 @@ from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
 from openclaw_actors.transports.peer import Peer
-from openclaw_actors.turns.vad import load_silero
+from openclaw_actors.turns.vad import SileroVad
 
 _log = get_logger(__name__)
 
@@ -108,6 +109,7 @@ class Call(LoopActor):
         self._ended_at = ""
         self._status, self._end_reason, self._media_state = "in-progress", "", "new"
         self._media_seen = False
+        self._peer_at = self._created_at
         self._closing = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -119,7 +121,7 @@ class Call(LoopActor):
             stt=catalogue.serving("stt"),
             agent=catalogue.serving("agent"),
             tts=catalogue.serving("tts"),
-            make_vad=load_silero,
+            make_vad=SileroVad,
         )
         self.context = CallContext(
             call_id=self.spec.call_id,
@@ -199,6 +201,8 @@ class Call(LoopActor):
                 self._tick()
             case PeerState():
                 self._peer_state(message)
+            case MediaStarted():
+                self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
             case HangUp():
@@ -277,12 +281,19 @@ class Call(LoopActor):
         elif message.state in {"failed", "closed"}:
             self._hang_up("completed" if self._answered_at else "failed", f"peer_{message.state}")
 
+    def _media_started(self, at: float) -> None:
+        if not self._media_seen:
+            self._media_seen = True
+            metrics.call_setup_seconds.observe(at - self._created_at)
+        self.publish("call.media.connected")
+
     def _connected(self) -> None:
         self.publish("call.stages", stages=self.tree.describe())
+        self._peer_at = time.monotonic()
         if self._answered_at:
             return
         self._answered_at = now_rfc3339()
-        self.context.answered_at = self._ear.media_at = time.monotonic()
+        self.context.answered_at = time.monotonic()
         self.publish("call.answered")
         greeting = self._settings.agent.greeting
         if greeting and not self.spec.history:
@@ -296,7 +307,7 @@ class Call(LoopActor):
             self._playout.codec = peer.codec
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
-        self._ear.media_at = time.monotonic()
+        self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
 
@@ -305,13 +316,9 @@ class Call(LoopActor):
     def _tick(self) -> None:
         now = time.monotonic()
         calls = self._settings.calls
-        if self._ear.media_at and not self._media_seen:
-            self._media_seen = True
-            metrics.call_setup_seconds.observe(self._ear.media_at - self._created_at)
-            self.publish("call.media.connected")
         if self._answered_at and now - self.context.answered_at > calls.max_duration_s:
             self._hang_up("completed", "max_duration")
-        elif self._answered_at and now - self._ear.media_at > calls.no_media_timeout_s:
+        elif self._answered_at and now - max(self._ear.media_at, self._peer_at) > calls.no_media_timeout_s:
             self._hang_up("completed", "no_media")
         elif now - self.floor.active_at > calls.idle_timeout_s:
             self._hang_up("completed", "idle_timeout")

@@ -44,7 +44,12 @@ CRASHES_AN_ENGINE = 2
 class Floor:
     """Who speaks in one call."""
 
-    def __init__(self, context: CallContext, events: EventLog, history: tuple[Line, ...]) -> None:
+    def __init__(
+        self,
+        context: CallContext,
+        events: EventLog,
+        history: tuple[Line, ...],
+    ) -> None:
         self._context = context
         self._events = events
         self._memory = context.memory

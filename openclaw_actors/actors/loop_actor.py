@@ -164,6 +164,7 @@ class LoopActor(pykka.Actor):
         self._life_mailbox = cast("Mailbox", self.actor_inbox)
         self._life_armed = False
         self._life_ended = False
+        self._life_watchers: list[asyncio.Future[None]] = []
         self._life_reason: BaseException | None = None
         self._life_tasks: set[asyncio.Task[Any]] = set()
         if threading.get_ident() == self._life_thread:
@@ -256,6 +257,9 @@ class LoopActor(pykka.Actor):
         unread = self._life_mailbox.withdraw()
         self._life_mailbox.release()
         self._actor_loop_teardown()
+        for watcher in self._life_watchers:
+            if not watcher.done():
+                watcher.set_result(None)
         self.on_down(self._life_reason, unread)
 
     # --- what actors use --------------------------------------------------------------------------
@@ -300,6 +304,20 @@ def kill(ref: pykka.ActorRef[Any], reason: BaseException) -> None:
     actor = ref._actor_weakref()  # noqa: SLF001 - a reference has no public way to its actor
     if isinstance(actor, LoopActor) and not actor.actor_stopped.is_set():
         actor.kill(reason)
+
+
+async def stop(ref: pykka.ActorRef[Any]) -> None:
+    """Stop the actor behind ``ref`` in its turn, and return when its life has ended.
+
+    pykka's own ``ref.stop(block=False)`` gives a future that only a blocking ``get()`` resolves.
+    """
+    actor = ref._actor_weakref()  # noqa: SLF001 - as in kill
+    if not isinstance(actor, LoopActor) or actor._life_ended:  # noqa: SLF001 - this file's own
+        return
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    actor._life_watchers.append(ended)  # noqa: SLF001 - this file's own
+    actor.stop()
+    await ended
 
 
 def deepest_mailbox(ref: pykka.ActorRef[Any]) -> int:

@@ -9,7 +9,7 @@ import pykka
 
 from openclaw_actors.actors.supervision import Port
 from openclaw_actors.errors import RefusalError
-from openclaw_actors.messages import AudioIn, HangUp, Mute, PeerState, SayText, SendText, Silence
+from openclaw_actors.messages import AudioIn, HangUp, MediaStarted, Mute, PeerState, SayText, SendText, Silence
 
 TEXT_LIMIT = 4096
 """Characters in one line that a client sends: what /audio/speech takes at once."""
@@ -32,6 +32,8 @@ class PeerEar:
     def on_audio(self, frame: AudioIn) -> None:
         """20 ms of the caller."""
         if not frame.concealed:
+            if not self.media_at:
+                self._tell(MediaStarted(frame.arrived_at))
             self.media_at = frame.arrived_at
         if self.transport is not None:
             self.transport.tell(frame)

@@ -52,8 +52,9 @@ export class Engines {
     for (const [stage, candidates] of Object.entries(engines)) {
       serving[stage] = candidates.find(({ state }) => SERVING.has(state))?.name ?? "";
     }
-    const starting = body.draining ? "Draining: no new calls" : "Engines are starting…";
-    this.#onReadiness({ state: body.ready ? "ready" : "starting", text: body.ready ? "Host ready" : starting, serving });
+    // Not ready although every stage is served: the host is on its way out.
+    const waiting = Object.values(serving).every(Boolean) ? "No new calls now" : "Engines are starting…";
+    this.#onReadiness({ state: body.ready ? "ready" : "starting", text: body.ready ? "Host ready" : waiting, serving });
     return Object.values(engines).flat().some(({ state }) => COMING.has(state));
   }
 

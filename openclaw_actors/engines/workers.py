@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from openclaw_actors.engines.worker_frames import FrameError, pack
@@ -90,6 +90,11 @@ class WorkerPool:
         """Process ids of the workers that are warm now."""
         return tuple(process.pid for process in self._processes if not process.ended)
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no worker has begun."""
+        return len(self._waiting)
+
     async def start(self) -> None:
         """Spawn the workers and wait until all are warm. For a pool that has started, tell whether a worker lives.
 
@@ -133,7 +138,7 @@ class WorkerPool:
         finally:
             self._abandon(job)
 
-    async def stream(self, payload: Any, *, deadline_s: float) -> AsyncIterator[Any]:
+    async def stream(self, payload: Any, *, deadline_s: float) -> AsyncGenerator[Any, None]:
         """Do one job and yield its chunks as they come; a plain value is one chunk. The deadline is for the last one.
 
         Close the iterator (``contextlib.aclosing``) to stop the worker after its current chunk.

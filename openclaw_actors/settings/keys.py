@@ -76,5 +76,6 @@ def nearest(key: Key) -> str:
     same_name = [dotted(path) for path in known if path[-1] == names[-1]]
     if len(same_name) == 1:
         return same_name[0]
-    close = difflib.get_close_matches(".".join(names), [dotted(path) for path in known], 1, 0.7)
+    others = [dotted(path) for path in known if path != tuple(names[: len(path)])]
+    close = difflib.get_close_matches(".".join(names), others, 1, 0.7)
     return close[0] if close else ""

@@ -23,16 +23,16 @@ from aiortc import (
     RTCRtpReceiver,
     RTCSessionDescription,
 )
-from aiortc.rtp import RtpPacket
 
 from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import Line
 from openclaw_actors.testkit.ear import Ear
 from openclaw_actors.testkit.mouth import Mouth, Utterance
-from openclaw_actors.testkit.rtp_tap import tap_all
 from openclaw_actors.testkit.signalling import Signalling
 from openclaw_actors.testkit.speakers import Speech
 from openclaw_actors.testkit.waiting import CallEndedError, Waits
+from openclaw_actors.transports.webrtc.aiortc_private import tap_receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,8 @@ class Caller:
             self.call_id, self.resume_token = answer.call_id, answer.resume_token
             self.location = answer.location
             self.mouth.codec = OPUS if "opus/48000" in answer.sdp.lower() else PCMU
-            tap_all(pc, self._on_rtp)
+            for receiver in pc.getReceivers():
+                tap_receiver(receiver, self._on_rtp, stock=False)
             await pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
             await self._waits.until(lambda _: self._is_up(), None, "connection")
             self.setup_s = time.monotonic() - began
@@ -198,10 +199,8 @@ class Caller:
 
     # --- what arrives ------------------------------------------------------------------------------------------
 
-    def _on_rtp(self, packet: RtpPacket, payload: bytes) -> None:
-        pcmu = packet.payload_type == 0
-        now = time.monotonic()
-        self.heard.hear(now, packet.sequence_number, packet.timestamp, payload, pcmu=pcmu)
+    def _on_rtp(self, packet: RtpAudio) -> None:
+        self.heard.hear(packet, pcmu=self.mouth.codec is PCMU)
 
     def _on_message(self, message: str | bytes) -> None:
         raw = json.loads(message)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openclaw_actors.media import mulaw
+from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.testkit.speakers import is_voiced
 
 HEARD_RATE = 48_000
@@ -69,13 +70,14 @@ class Ear:
         """The longest time between two arrivals."""
         self._last_arrival: float | None = None
 
-    def hear(self, arrived_at: float, sequence: int, timestamp: int, payload: bytes, *, pcmu: bool) -> None:
-        """Take one RTP packet; those that come after a later one are counted and dropped."""
+    def hear(self, packet: RtpAudio, *, pcmu: bool = False) -> None:
+        """Take one packet of Opus, or of PCMU; those that come after a later one are counted and dropped."""
+        arrived_at, sequence, payload = packet.arrived_at, packet.sequence, packet.payload
         if self._last_arrival is not None:
             self.longest_gap_s = max(self.longest_gap_s, arrived_at - self._last_arrival)
         self._last_arrival = arrived_at
         if self._sequence is None:
-            self._first_timestamp = timestamp
+            self._first_timestamp = packet.timestamp
         else:
             step = (sequence - self._sequence) & 0xFFFF
             if step == 0 or step > 0x8000:
@@ -86,7 +88,7 @@ class Ear:
         self.packets += 1
         if not payload:  # PyAV takes an empty packet as the end of the stream
             return
-        ticks = (timestamp - self._first_timestamp) & 0xFFFFFFFF
+        ticks = (packet.timestamp - self._first_timestamp) & 0xFFFFFFFF
         samples = _from_pcmu(payload) if pcmu else self._from_opus(payload)
         if self.on_sound is not None:
             self.on_sound(samples.tobytes())

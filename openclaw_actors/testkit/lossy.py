@@ -15,6 +15,8 @@ from typing import Any
 
 from aiortc import RTCPeerConnection
 
+from openclaw_actors.transports.webrtc.aiortc_private import ice_connections
+
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
@@ -105,9 +107,9 @@ class LossyLink:
 
     def attach(self, pc: RTCPeerConnection) -> None:
         """Impair a connection whose candidates are gathered: pass it as ``Caller(prepare=link.attach)``."""
-        connections = {id(ice._connection): ice._connection for ice in _ice_transports(pc)}  # noqa: SLF001
-        for connection in connections.values():
-            for protocol in connection._protocols:  # noqa: SLF001 - aioice has no public way to its sockets
+        for connection in ice_connections(pc):
+            protocols: list[Any] = connection._protocols  # noqa: SLF001 - aioice has no public way to its sockets
+            for protocol in protocols:
                 protocol.transport = _Outbound(protocol.transport, self)
                 protocol.datagram_received = self._receiver(protocol.datagram_received)
 
@@ -161,10 +163,3 @@ class _Outbound:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-def _ice_transports(pc: RTCPeerConnection) -> Iterator[Any]:
-    for transceiver in pc.getTransceivers():
-        yield transceiver.sender.transport.transport
-    if pc.sctp is not None:
-        yield pc.sctp.transport.transport

@@ -1,161 +1,274 @@
-"""Inline markup and unspeakable characters, taken out of a stream one character at a time.
+"""Markup taken out of a stream of characters: what a model writes for the eye, and a voice must not read aloud."""
 
-As every stage takes single characters, how the text was cut into pieces can't change what comes out.
-"""
-
-# ruff: noqa: RUF001  punctuation of many scripts is what this file is about
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from string import hexdigits
 
-HOLD = 64
-"""Characters held back at most until markup shows what it is; 64 are some 4 s of speech, and links' labels,
-directives' names, tags and hosts are shorter."""
+from openclaw_actors.turns.character_parser import END, HOLD, CharacterParser, Part
 
 _SKIP = 600
-"""Characters of a link's target, a directive or a long tag that are dropped before its end is no longer awaited."""
+"""Characters of a link's target or a long tag that are dropped at most while its end is awaited."""
 
-_END = "\0"
-"""Stands for the end of the text: it fits no markup, and control characters are not spoken."""
+CODE_NOTE = "I've put the code in the chat."
 
-_TAMED = frozenset("!?,;:！？，；：")
-_NO_SPACE_BEFORE = frozenset(".,!?;:…")
-_PICTURES = re.compile(
-    "[\u2190-\u21ff\u2300-\u23ff\u2460-\u24ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\U0001f000-\U0001faff"
-    "\U000e0020-\U000e007f\ufe0e\ufe0f\u20e3]"
-)
-"""Arrows, dingbats, emoji and their modifiers: a voice reads their names aloud. Not ° © ™ €, which are words."""
-
-
-class Characters:
-    """The last stage: drops what has no sound, tames repeated punctuation, collapses white space."""
-
-    def __init__(self) -> None:
-        self._out: list[str] = []
-        self._last = ""
-        self._dots = 0
-        self._space = False
-        self._picture = False
-        self._newlines = 2  # as if after an empty line: no white space comes first
-
-    def take(self) -> str:
-        """What has come out since the last call."""
-        out = "".join(self._out)
-        self._out.clear()
-        return out
-
-    def put(self, char: str) -> None:
-        """The next character of the text to speak."""
-        if char == "\n":
-            self._newline()
-        elif char.isspace():
-            self._space = True
-        elif _PICTURES.match(char):
-            self._space = self._picture = True
-        elif char == "\u200d" and self._picture:
-            return  # joins emoji; elsewhere it shapes Indic and Arabic letters
-        elif unicodedata.category(char) not in {"Cc", "Cs", "Co", "Cn"}:
-            self._visible(char)
-
-    def _newline(self) -> None:
-        self._space = self._picture = False
-        if self._newlines < 2:
-            self._newlines += 1
-            self._out.append("\n")
-            self._last = "\n"
-
-    def _visible(self, char: str) -> None:
-        if self._picture and char in _NO_SPACE_BEFORE:
-            self._space = False
-        if self._space and not self._newlines:
-            self._out.append(" ")
-            self._last = " "
-        self._space = self._picture = False
-        self._dots = self._dots + 1 if char == "." and self._last == "." else 1
-        if (char in _TAMED and char == self._last) or self._dots > 3:
-            return
-        self._out.append(char)
-        self._last, self._newlines = char, 0
-
-
-_URL_STARTS = ("https://", "http://", "www.")
-_URL_ENDS = frozenset("<>\"'`*()[]{}|\\^“”‘’«»、。，；：！？（）「」" + _END)
-_URL_TAIL = frozenset(".,;:!?")
-_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)(?:[\s/][^<]*)?/?>")
-_BREAKS = frozenset("br p div li tr ul ol table blockquote h1 h2 h3 h4 h5 h6".split())
-_UNSPOKEN = frozenset("think thinking thought reasoning script style".split())
+_BLOCK = re.compile(r"(?:\s|>|#{1,6}\s|[-*+•‣◦▪·–]\s)*")  # noqa: RUF001  a bullet may be a dash
+_FENCE = re.compile(r"\s*(```|~~~)")
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)(?:[\s/][^<]*)?>")
+_BREAKS = frozenset({"br", "p", "div", "li", "tr", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6"})
+_UNSPOKEN = frozenset({"think", "thinking", "reasoning", "script", "style"})
 _SPOKEN = '{"spoken":"'
-"""How an OpenClaw voice agent that follows the spoken-JSON contract begins: the value alone is for the ear."""
-_ESCAPES = {"n": "\n", "t": " ", "r": " ", "b": "", "f": " "}
+"""How an answer begins by the spoken-JSON contract of OpenClaw's voice calls; its value alone is for the ear."""
+
+_JSON_ESCAPES = {"n": "\n", "r": "\n", "t": " ", "b": "", "f": " "}
 
 
-class Inline:
-    """Emphasis, code marks, links, directives, tags, entities and URLs inside a line.
+class Markup(CharacterParser):
+    """Gives the text without markup to ``say``, in pieces of any size.
 
-    ``put`` is given to one mode after the other; a mode that holds text back and finds that it was no markup says
-    the first held character as it is and judges the rest anew.
+    Args:
+        say: takes the text, with white space and punctuation as written.
     """
 
-    def __init__(self, characters: Characters) -> None:
-        self._characters = characters
-        self._reset()
-
-    def _reset(self) -> None:
-        self._mode: Callable[[str], None] = self._text
-        self._held = ""
-        self._previous = ""  # the last character that was said
-        self._depth = 0
-        self._skipped = 0
-        self._until = ""
-        self._high = ""
-        self._value: Inline | None = None
-
-    @property
-    def raw(self) -> bool:
-        """Inside something that spans lines: line starts mean nothing there."""
-        return self._mode in (self._object, self._json, self._object_rest, self._unspoken)
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(say)
+        self._openers: dict[str, Callable[[], Part]] = {
+            "[": self._label,
+            "]": self._late_target,
+            "!": self._image,
+            "<": self._tag,
+            "{": self._object,
+            "&": self._entity,
+            "\\": self._escape,
+        }
+        self._begin()
 
     def put(self, char: str) -> None:
-        """The next character."""
-        self._mode(char)
+        """The next character; END says that the text is over."""
+        self._parser.send(char)
+        if char == END:
+            self._begin()
 
-    def close(self) -> None:
-        """The text is over: what is held back is no markup."""
-        while self._mode != self._text:
-            before = self._held
-            self._mode(_END)
-            if self._held == before + _END or self._mode in (self._target, self._unspoken, self._object_rest):
+    def _begin(self) -> None:
+        self._given_back.clear()
+        self._previous = ""
+        self._code_told = False
+        self._parser = self._document()
+        next(self._parser)
+
+    def _say_plain(self, markup: str) -> None:
+        """Say text that is known to its end, without the markup in it."""
+        inner = Markup(self._say)
+        for char in markup + END:
+            inner.put(char)
+
+    # --- Lines ------------------------------------------------------------------------------------------------
+
+    def _document(self) -> Part:
+        while True:
+            yield from self._line()
+
+    def _line(self) -> Part:
+        """One line. It is held until its first letter: one of mere signs ("---", "* * *", ":---:") has no sound."""
+        head = ""
+        while not (char := (yield from self._next())).isalnum() and char not in {"{", "\n", END}:
+            if len(head) < HOLD:
+                head += char
+        fence = _FENCE.match(head)
+        if fence and char != END:
+            self._give_back(char)
+            yield from self._code(fence[1][0])
+        elif head.lstrip().startswith("|"):
+            yield from self._skip("\n", char)
+            self._say("\n")
+        elif char == "\n":
+            self._say("\n")
+        elif char != END:
+            self._give_back(head[_BLOCK.match(head).end() :] + char)  # type: ignore[union-attr]  # it matches ""
+            yield from self._inline()
+
+    def _inline(self) -> Part:
+        """The rest of a line, with its end."""
+        while (char := (yield from self._next())) != END:
+            if char in self._openers:
+                yield from self._openers[char]()
+            elif char in "*_~":
+                yield from self._emphasis(char)
+            elif char in "hHwW" and not self._previous.isalnum():
+                yield from self._url(char)
+            elif char != "`":
+                self._say(char)
+            if char == "\n":
+                return
+
+    def _code(self, fence: str) -> Part:
+        """A fenced block, from behind its opening. With both fences on one line it is inline code."""
+        opening, body, run, in_opening = "", "", 0, True
+        while run < 3:
+            char = yield from self._next()
+            run = run + 1 if char == fence else 0
+            if char == END:
+                self._give_back(END)
+                in_opening = False
                 break
-        if self._value is not None:
-            self._value.close()
-        self._reset()
+            if in_opening:
+                in_opening = char != "\n"
+                opening += char if len(opening) < HOLD else ""
+            elif len(body) < len(_SPOKEN) and not char.isspace():
+                body += char
+                if body == _SPOKEN:
+                    yield from self._json_string()
+                elif not _SPOKEN.startswith(body):
+                    body = body.ljust(len(_SPOKEN))
+                    self._tell_code()
+        if in_opening:
+            self._say(opening.rstrip(fence))
+            yield from self._inline()
+        elif body and body != _SPOKEN:
+            self._tell_code()
 
-    def _say(self, text: str) -> None:
-        for char in text:
-            self._characters.put(char)
-        self._previous = text[-1:] or self._previous
+    def _tell_code(self) -> None:
+        if not self._code_told:
+            self._code_told = True
+            self._say(f"\n{CODE_NOTE}\n")
 
-    def _hold(self, mode: Callable[[str], None], held: str) -> None:
-        self._mode, self._held = mode, held
+    # --- Inside a line ----------------------------------------------------------------------------------------
 
-    def _release(self) -> None:
-        held = self._held
-        self._hold(self._text, "")
-        self._say(held[0])
-        for char in held[1:]:
-            self.put(char)
+    def _emphasis(self, mark: str) -> Part:
+        """Dropped whether balanced or not, so nothing waits for its other half; 3*4, a * b, snake_case and ~5 stay."""
+        count = 1
+        while (char := (yield from self._next())) == mark:
+            count += 1
+        self._give_back(char)
+        before, inside_word = self._previous, self._previous.isalnum() and char.isalnum()
+        if mark == "_":
+            stays = inside_word
+        elif mark == "*":
+            stays = count == 1 and ((before.isdigit() and char.isalnum()) or (before.isspace() and char.isspace()))
+        else:
+            stays = count == 1
+        if stays:
+            self._say(mark)
 
-    # --- Text, and the first characters of markup ------------------------------------------------------------
+    def _image(self) -> Part:
+        char = yield from self._next()
+        if char == "[":
+            yield from self._label("![")
+        else:
+            self._no_markup("!" + char)
 
-    def _text(self, char: str) -> None:
-        if char in "*_~":
-            self._hold(self._marks, char)
-        elif char in "hHwW" and not self._previous.isalnum():
-            self._hold(self._url_start, char)
-        elif char in _OPENERS:
-            self._hold(getattr(self, _OPENERS[char]), char)
-        elif char != "`" and char != _END:
-            self._say(char)
+    def _label(self, opening: str = "[") -> Part:
+        """``[label](target)``, ``[label][reference]``, ``[[tts:…]]``, ``[^1]``, ``[x]``; or mere brackets."""
+        held, depth = opening, 1
+        while depth:
+            char = yield from self._next()
+            held += char
+            if held in {"[[tts:", "[[/tts:"}:
+                yield from self._skip("]]", limit=_SKIP)
+                return
+            if char in {"\n", END} or len(held) > HOLD:
+                self._no_markup(held)
+                return
+            depth += (char == "[") - (char == "]")
+        label = held[len(opening) : -1]
+        char = yield from self._next()
+        if char == "(":
+            self._say_plain(label)
+            yield from self._target()
+        elif char == "[":
+            self._say_plain(label)
+            yield from self._skip("]", limit=HOLD)
+        elif label.strip() in {"", "x", "X"} or label.startswith("^"):
+            self._give_back(char)
+        else:
+            self._no_markup(held + char)
+
+    def _late_target(self) -> Part:
+        """The target of a link whose label was too long to be held."""
+        char = yield from self._next()
+        if char == "(":
+            yield from self._target()
+        else:
+            self._no_markup("]" + char)
+
+    def _target(self) -> Part:
+        depth = 1
+        for _ in range(_SKIP):
+            char = yield from self._next()
+            if char in {"\n", END}:
+                self._give_back(char)
+                return
+            depth += (char == "(") - (char == ")")
+            if not depth:
+                return
+
+    def _tag(self) -> Part:
+        """``<b>``, ``</b>``, ``<!-- -->``, ``<https://…>``; or less than. Thoughts between tags are not for the ear."""
+        held = "<"
+        while not held.endswith(">"):
+            char = yield from self._next()
+            held += char
+            if held == "<!--":
+                yield from self._skip("-->")
+                return
+            starts = held[1] in "/!" or (held[1].isascii() and held[1].isalpha())
+            if not starts or char in {"<", "\n", END} or (len(held) > HOLD and "=" not in held):
+                self._no_markup(held)
+                return
+            if len(held) > HOLD:
+                yield from self._skip(">", limit=_SKIP)
+                return
+        tag = _TAG.fullmatch(held)
+        name = tag[1].lower() if tag else ""
+        if name in _UNSPOKEN and held[1] != "/":
+            yield from self._skip(f"</{tag and tag[1]}>")
+        elif name in _BREAKS:
+            self._say("\n")
+        elif "://" in held or "@" in held:
+            self._say_plain(held[1:-1])
+        elif not tag and not held.startswith("<!"):
+            self._no_markup(held)
+
+    def _object(self) -> Part:
+        """``{"spoken":"…", …}``: its value; or mere braces."""
+        held = "{"
+        while (bare := "".join(held.split())) != _SPOKEN:
+            if not _SPOKEN.startswith(bare) or len(held) > HOLD:
+                self._no_markup(held)
+                return
+            held += yield from self._next()
+        yield from self._json_string()
+        yield from self._skip("}")
+
+    def _json_string(self) -> Part:
+        """The rest of a JSON string (RFC 8259 §7), said as the markup that it is."""
+        inner = Markup(self._say)
+        high = ""
+        while (char := (yield from self._next())) not in {'"', END}:
+            if char == "\\":
+                char = yield from self._next()
+                if char == END:
+                    break
+                if char == "u":
+                    char, high = yield from self._utf16(high)
+                else:
+                    char = _JSON_ESCAPES.get(char, char)
+            for c in char.replace(END, ""):
+                inner.put(c)
+        inner.put(END)
+        if char == END:
+            self._give_back(END)
+
+    def _utf16(self, high: str) -> Generator[None, str, tuple[str, str]]:
+        """Four hexadecimal digits: the character, and the first half of one whose other half is still to come."""
+        digits = ""
+        while len(digits) < 4 and (char := (yield from self._next())) in hexdigits:
+            digits += char
+        if len(digits) < 4:
+            self._give_back(char)
+            return "", ""
+        unit = chr(int(digits, 16))
+        if "\ud800" <= unit < "\udc00":
+            return "", unit
+        return (high + unit).encode("utf-16", "surrogatepass").decode("utf-16", "ignore"), ""

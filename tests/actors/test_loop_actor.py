@@ -9,7 +9,7 @@ from typing import Any
 import pykka
 import pytest
 
-from openclaw_actors.actors.loop_actor import LoopActor, kill
+from openclaw_actors.actors.loop_actor import LoopActor, kill, stop
 
 RUNTIMES = [LoopActor, pykka.ThreadingActor]
 TIMEOUT = 5
@@ -315,6 +315,15 @@ async def test_a_kill_reads_no_more_mail():
     assert actor.seen == []
     kill(ref, TimeoutError("again"))
     assert actor.ends == 1
+
+
+async def test_a_stop_can_be_awaited_and_comes_in_its_turn():
+    ref, actor = await start()
+    ref.tell("before")
+    await asyncio.wait_for(stop(ref), TIMEOUT)
+    assert actor.seen == ["before"]
+    assert actor.ended.done()
+    await asyncio.wait_for(stop(ref), TIMEOUT)
 
 
 async def test_a_long_mailbox_leaves_the_loop_its_turns():

@@ -75,7 +75,9 @@ async def test_the_time_is_told_in_words(moment: datetime, said: str):
     assert await answer("what time is it", moment) == (said, False)
 
 
-@pytest.mark.parametrize("heard", ["Goodbye!", "okay bye bye", "good bye then", "could you please hang up now, thank you very much"])
+@pytest.mark.parametrize(
+    "heard", ["Goodbye!", "okay bye bye", "good bye then", "could you please hang up now, thank you very much"]
+)
 async def test_a_goodbye_is_answered_and_ends_the_call(heard: str):
     assert await answer(heard) == (parrot.GOODBYE, True)
 
@@ -121,9 +123,18 @@ async def test_it_is_instant_and_may_be_asked_early_and_again():
     await engine.aclose()
 
 
-def test_numbers_are_read_and_said():
-    for number in range(100):
-        assert numbers_in(say_number(number).split()) == [number]
-    assert numbers_in("nine hundred and ninety nine to a hundred".split()) == [999, 100]
-    assert numbers_in("call 15551234567 at 8".split()) == [8]
-    assert numbers_in("a dog".split()) == []
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("nine hundred and ninety nine to a hundred", [999, 100]),
+        ("call 15551234567 at 8", [8]),
+        ("a dog", []),
+        ("three twenty", [3, 20]),
+    ],
+)
+def test_numbers_are_read(text: str, numbers: list[int]):
+    assert numbers_in(text.split()) == numbers
+
+
+def test_a_number_that_is_said_is_read_back():
+    assert [numbers_in(say_number(number).split()) for number in range(100)] == [[number] for number in range(100)]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import time
 from collections import deque
+from functools import partial
 from typing import Self
 
 from aiohttp import web
@@ -19,8 +19,8 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessi
 from openclaw_actors.media.codecs import OPUS, PCMU
 from openclaw_actors.testkit.ear import Ear
 from openclaw_actors.testkit.mouth import Mouth
-from openclaw_actors.testkit.rtp_tap import tap_all
 from openclaw_actors.testkit.speakers import tone
+from openclaw_actors.transports.webrtc.aiortc_private import tap_receiver
 
 
 class Line:
@@ -100,16 +100,8 @@ class ClockworkHost:
         pc.getTransceivers()[0].sender.replaceTrack(line.mouth)
         await pc.setLocalDescription(await pc.createAnswer())
         line.mouth.codec = OPUS if "opus/48000" in pc.localDescription.sdp else PCMU
-        tap_all(
-            pc,
-            lambda packet, payload: line.ear.hear(
-                time.monotonic(),
-                packet.sequence_number,
-                packet.timestamp,
-                payload,
-                pcmu=packet.payload_type == 0,
-            ),
-        )
+        for receiver in pc.getReceivers():
+            tap_receiver(receiver, partial(line.ear.hear, pcmu=line.mouth.codec is PCMU), stock=False)
         secret = secrets.token_urlsafe(16)
         self.lines[secret] = line
         answer = {"sdp": pc.localDescription.sdp, "type": "answer", "call_id": "c1", "resume_token": "r1"}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.testkit.ear import HEARD_RATE, Ear
 from openclaw_actors.testkit.speakers import (
     Speech,
@@ -28,7 +29,8 @@ OPUS_DELAY_S = 0.0065
 def hear(ear: Ear, packets: tuple[bytes, ...], *, started: float = 100.0, lost: frozenset[int] = frozenset()) -> None:
     for n, packet in enumerate(packets):
         if n not in lost:
-            ear.hear(started + n * 0.02, (65_530 + n) & 0xFFFF, (n * 960 + 2**32 - 5_000) % 2**32, packet, pcmu=False)
+            sequence, timestamp = (65_530 + n) & 0xFFFF, (n * 960 + 2**32 - 5_000) % 2**32  # both wrap around
+            ear.hear(RtpAudio(sequence, timestamp, packet, started + n * 0.02))
 
 
 def test_flite_speech_has_its_voice_from_the_lead_in_to_its_very_end(flite):
@@ -85,14 +87,14 @@ def test_what_was_lost_is_silence_in_the_recording_and_counted():
 def test_late_doubled_empty_and_broken_packets_do_not_deafen_the_ear():
     ear = Ear()
     first, second, third, *rest = tone(0.4).packets
-    ear.hear(1.0, 1, 0, first, pcmu=False)
-    ear.hear(1.02, 3, 1920, third, pcmu=False)
-    ear.hear(1.03, 2, 960, second, pcmu=False)
-    ear.hear(1.04, 3, 1920, third, pcmu=False)
-    ear.hear(1.05, 4, 2880, b"", pcmu=False)
-    ear.hear(1.06, 5, 3840, b"\xff\xff\xff\xff", pcmu=False)
+    ear.hear(RtpAudio(1, 0, first, 1.0))
+    ear.hear(RtpAudio(3, 1920, third, 1.02))
+    ear.hear(RtpAudio(2, 960, second, 1.03))
+    ear.hear(RtpAudio(3, 1920, third, 1.04))
+    ear.hear(RtpAudio(4, 2880, b"", 1.05))
+    ear.hear(RtpAudio(5, 3840, b"\xff\xff\xff\xff", 1.06))
     for n, packet in enumerate(rest):
-        ear.hear(1.08 + n * 0.02, 6 + n, 4800 + n * 960, packet, pcmu=False)
+        ear.hear(RtpAudio(6 + n, 4800 + n * 960, packet, 1.08 + n * 0.02))
     assert ear.late_packets == 2
     assert ear.last_loud_at > 1.08 + (len(rest) - 1) * 0.02
 

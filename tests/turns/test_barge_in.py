@@ -1,4 +1,7 @@
+# ruff: noqa: RUF001  words of many languages
 from __future__ import annotations
+
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -6,22 +9,26 @@ from hypothesis import strategies as st
 
 from openclaw_actors.turns.barge_in import has_words, is_backchannel, normalise, words
 
+MURMURS = """
+Uh-huh.|Yeah, okay…|I see.|That’s right!|Mm-hmm|mhm|Ummm, okay|Right. Right.|OKAY|that makes sense, yeah
+Ja, genau.|D'accord|Claro, sí|va bene|tá bom|Ага, понятно.|ठीक है।|好的。|はい、うん|네|نعم، تمام|Hı hı.
+"""
+REQUESTS = """
+no|Stop.|wait|Right now|Okay, but which one?|I see what you mean, but|Yeah no|Is that right?|hello
+nein|не надо|停|待って|बस करो
+"""
 
-@pytest.mark.parametrize(
-    "text",
-    ["Uh-huh.", "Yeah, okay…", "I see.", "That’s right!", "Mm-hmm", "mhm", "Ummm, okay", "Right. Right.", "OKAY"]
-    + ["Ja, genau.", "D'accord", "Claro, sí", "va bene", "tá bom", "Ага, понятно.", "ठीक है।", "好的。", "はい、うん"]
-    + ["네", "نعم، تمام", "Hı hı.", "that makes sense, yeah"],
-)
+
+def phrases(block: str) -> list[str]:
+    return re.split(r"[|\n]", block.strip())
+
+
+@pytest.mark.parametrize("text", phrases(MURMURS))
 def test_murmurs_of_a_listener_do_not_interrupt(text: str) -> None:
     assert is_backchannel(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["no", "Stop.", "wait", "Right now", "Okay, but which one?", "I see what you mean, but", "Yeah no", "nein"]
-    + ["не надо", "停", "待って", "Is that right?", "hello"],
-)
+@pytest.mark.parametrize("text", phrases(REQUESTS))
 def test_words_that_ask_for_something_interrupt(text: str) -> None:
     assert has_words(text)
     assert not is_backchannel(text)

@@ -150,12 +150,12 @@ def test_the_delay_learns_from_the_pauses_of_the_caller() -> None:
     assert listener.endpointer.snapshot().endpoint_delay_ms > 210
 
 
-def test_a_caller_cut_off_twice_is_not_cut_off_again() -> None:
+def test_a_caller_who_was_cut_off_is_not_cut_off_again() -> None:
     talk = ([V] * 20 + [S] * 18) * 5  # pauses of 576 ms
     listener = Listener(talk)
     events = listener.windows(len(talk) - 18)
-    assert kinds(events).count("TurnEnded") == 2
-    assert kinds(events[-8:]).count("Resumed") >= 2
+    assert kinds(events).count("TurnEnded") == 1
+    assert kinds(events).count("Resumed") == 3
 
 
 def test_speaking_again_after_the_answer_is_no_cut_off() -> None:
@@ -328,8 +328,8 @@ def test_how_the_audio_is_cut_into_frames_changes_nothing(script: list[float], s
     listener = Listener(script)
     whole = listener.all()
     endpointer, position, events = Endpointer(Turns(), vad=Script(script)), 0, list[TurnEvent]()
-    for size in itertools.cycle(sizes):
-        size = min(size, listener.position - position)
+    for wanted in itertools.cycle(sizes):
+        size = min(wanted, listener.position - position)
         if not size:
             break
         events += endpointer.push(position, bytes(2 * size), 0.0)

@@ -92,7 +92,7 @@ class ParrotEngine:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower().replace("'", "").replace("’", ""))
+    return re.findall(r"[^\W_]+", text.lower().replace("'", "").replace("\u2019", ""))
 
 
 def _after(answer: str, spoken: str) -> list[str]:

@@ -1,5 +1,6 @@
-"""The embedded recogniser: English only, no download, no network; 2-4 % word errors on a clean synthetic voice, about
-half of the words of a person on the telephone. It serves until a better engine does.
+"""The embedded recogniser: English only, no download, no network. It serves until a better engine does.
+
+Measured: 2-4 % word errors on flite's clean voice, 47 % on people reading telephone prompts.
 """
 
 from __future__ import annotations

@@ -42,8 +42,7 @@ class EspeakNgEngine:
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """As TtsEngine.speak."""
-        stream = self._pool.stream(text, deadline_s=_DEADLINE_S)
-        async with contextlib.aclosing(stream) as sound:  # type: ignore[type-var]  # it is an async generator
+        async with contextlib.aclosing(self._pool.stream(text, deadline_s=_DEADLINE_S)) as sound:
             async for chunk in sound:
                 yield chunk
 

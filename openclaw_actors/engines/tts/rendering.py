@@ -72,13 +72,14 @@ class Rendering:
         self._news = asyncio.Event()
         self._listeners = 0
         self._over = False
+        self._abandoned = False
         self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}")
         self.task.add_done_callback(self._ended)
 
     @property
     def joinable(self) -> bool:
         """Whether another may listen to it too."""
-        if self._over:
+        if self._over or self._abandoned:
             return False
         return bool(self._chunks) or self._loop.time() - self._began < _JOINABLE_S
 
@@ -103,6 +104,7 @@ class Rendering:
         finally:
             self._listeners -= 1
             if not self._listeners:
+                self._abandoned = True
                 self.task.cancel()
 
     def _raise_fault(self) -> None:

@@ -60,7 +60,8 @@ class EventChannel:
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Send an object, or keep it until there is a channel; the oldest kept ones are dropped first."""
-        text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+        # ASCII, since a lone surrogate (JSON can name one) is nothing that UTF-8 could carry.
+        text = json.dumps(event, separators=(",", ":"))
         if self._channel is None:
             self._waiting.append(text)
         else:

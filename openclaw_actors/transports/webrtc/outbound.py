@@ -83,7 +83,7 @@ class OutboundTrack(MediaStreamTrack):
         if self._sent % _OBSERVE_EVERY == 0:
             metrics.pacing_lag_seconds.observe(lag)
         if lag > _SKIP_AFTER_S:
-            self._slot += int(lag / PACKET_S)
+            self._slot += int(lag / PACKET_S + 1e-6)  # a float may be a hair short of a whole slot
 
     def _packet(self) -> av.Packet[Any]:
         if self.source is not None:

@@ -18,7 +18,7 @@ from openclaw_actors.transports.webrtc.candidates import checked_candidate
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,64}")
 _ICE_SECRET = re.compile(r"[!-~]{4,256}")
 _FINGERPRINT = re.compile(r"(sha-256|sha-384|sha-512) +([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31,63})", re.IGNORECASE)
-_MEDIA = re.compile(r"m=([a-z]{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([A-Z/]{1,32}) ([!-~ ]{1,2000})")
+_MEDIA = re.compile(r"m=([a-z]{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([A-Z/]{1,32}) ([!-~][!-~ ]{0,1999})")
 _MID_EXTENSION = re.compile(r"([1-9]|1[0-4])(?:/[a-z]{1,8})? urn:ietf:params:rtp-hdrext:sdes:mid")
 _RTPMAP = re.compile(r"([0-9]{1,3}) ([A-Za-z0-9\-]{1,32})/([0-9]{1,6})(?:/([0-9]))?")
 

@@ -53,17 +53,19 @@ class Timeline:
         self._start = start
         self._pending = bytearray()
         self._concealed = False
-        self._expected: int | None = None
+        self._begun = False
+        self._expected = 0
         self._source = 0
         self._credit = _CREDIT_S
         self._credited_at: float | None = None
         self._filled_at = 0.0
+        self._due_at = 0.0
         self._late_since: tuple[float, float] | None = None
 
     @property
     def deadline(self) -> float | None:
         """When ``tick`` has something to do; None before the first packet."""
-        if self._expected is None:
+        if not self._begun:
             return None
         hole = self.jitter.deadline
         return self._silent_at() if hole is None else min(self._silent_at(), hole)
@@ -80,10 +82,9 @@ class Timeline:
         frames: list[AudioIn] = []
         for released in self.jitter.poll(now):
             frames += self._play(released)
-        if self._expected is not None and now >= self._silent_at():
+        if self._begun and now >= self._silent_at():
             self._earn(now)
-            self._fill(FRAME - len(self._pending) // 2, now)
-            frames += self._cut(now)
+            frames += self._fill(FRAME - len(self._pending) // 2, now)
         return frames
 
     # --- one packet, in order -----------------------------------------------------------------------------------
@@ -93,29 +94,29 @@ class Timeline:
             return []
         now = packet.arrived_at
         self._earn(now)
-        if self._expected is None or packet.source != self._source:
+        if not self._begun or packet.source != self._source:
             self._join(packet)
         gap = self._gap(packet.timestamp)
-        if gap > (now - self._filled_at + _JUMP_S) * SAMPLE_RATE or self._is_shifted(gap, now):
-            self._join(packet)
-            gap = 0
-        if gap > 0:
-            self._fill(gap, now)
         if self._credit <= 0:
             self.dropped += 1
-            return self._cut(now)
+            return []
+        longest = min(now - self._filled_at + _JUMP_S, self._credit)
+        if gap > longest * SAMPLE_RATE or self._is_shifted(gap, now):
+            self._join(packet)
+            gap = 0
+        frames = self._fill(gap, now) if gap > 0 else []
         samples = self._decode(packet)
         if gap < 0:
             samples = samples[-gap:]  # its beginning was filled already
             self.dropped += not len(samples)
         if len(samples):
             self._late_since = None
-            self._append(self._concealer.heard(samples), now)
-        return self._cut(now)
+            frames += self._append(self._concealer.heard(samples), now)
+            self._due_at = self.jitter.clock.due(self._expected)
+        return frames
 
     def _gap(self, timestamp: int) -> int:
         """16 kHz samples from the end of what is filled to this timestamp; negative when it is past."""
-        assert self._expected is not None  # noqa: S101 - set by the first packet; this tells mypy
         ticks = ((timestamp - self._expected + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
         return ticks * SAMPLE_RATE // self._codec.clock_rate
 
@@ -131,9 +132,10 @@ class Timeline:
 
     def _join(self, packet: RtpAudio) -> None:
         """Take this packet's timestamp for the present end of the line."""
+        self._begun = True
         self._expected = packet.timestamp
         self._source = packet.source
-        self._filled_at = packet.arrived_at
+        self._filled_at = self._due_at = packet.arrived_at
         self._late_since = None
         self.jitter.clock.restart()
         self.jitter.clock.observe(packet.timestamp, packet.arrived_at)
@@ -152,8 +154,7 @@ class Timeline:
 
     def _silent_at(self) -> float:
         """When the line is filled in place of the caller."""
-        assert self._expected is not None  # noqa: S101 - as above
-        return self.jitter.clock.due(self._expected) + self.jitter.target + GRACE_S
+        return self._due_at + self.jitter.target + GRACE_S
 
     def _earn(self, now: float) -> None:
         if self._credited_at is None:
@@ -162,27 +163,24 @@ class Timeline:
         self._credit = min(_CREDIT_S, self._credit + elapsed * _CREDIT_RATE)
         self._credited_at += elapsed
 
-    def _fill(self, count: int, now: float) -> None:
-        self._concealed = True
-        self._append(self._concealer.conceal(count), now)
+    def _fill(self, count: int, now: float) -> list[AudioIn]:
+        self._due_at += count / SAMPLE_RATE
+        return self._append(self._concealer.conceal(count), now, concealed=True)
 
-    def _append(self, samples: Samples, now: float) -> None:
-        assert self._expected is not None  # noqa: S101 - as above
+    def _append(self, samples: Samples, now: float, *, concealed: bool = False) -> list[AudioIn]:
+        """Lengthen the line; returns the frames that this completes."""
         self._pending += samples.tobytes()
         self._credit -= len(samples) / SAMPLE_RATE
         ticks = len(samples) * self._codec.clock_rate // SAMPLE_RATE
         self._expected = (self._expected + ticks) & 0xFFFF_FFFF
         self._filled_at = max(now, self._filled_at)
-
-    def _cut(self, now: float) -> list[AudioIn]:
         frames: list[AudioIn] = []
+        self._concealed |= concealed
         while len(self._pending) >= _FRAME_BYTES:
-            pcm = bytes(self._pending[:_FRAME_BYTES])
+            frames.append(AudioIn(self._start, bytes(self._pending[:_FRAME_BYTES]), now, self._concealed))
             del self._pending[:_FRAME_BYTES]
-            frames.append(AudioIn(self._start, pcm, now, self._concealed))
             self._start += FRAME
-        if frames:
-            self._concealed = False
+            self._concealed = concealed and bool(self._pending)
         return frames
 
 

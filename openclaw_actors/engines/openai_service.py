@@ -1,0 +1,116 @@
+"""What engines that speak with an OpenAI-compatible server share: the client, the probe, and what its faults mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import openai
+
+from openclaw_actors.errors import (
+    BrokenEngineError,
+    EngineError,
+    RefusedEngineError,
+    TransientEngineError,
+    UnavailableEngineError,
+)
+
+OPENAI_URL = "https://api.openai.com/v1"
+"""Where a key without a ``base_url`` belongs to."""
+
+_PROBE_S = 5.0
+"""A local server answers in milliseconds, a far one in half a second; start-up must not wait longer."""
+
+_CONNECT_S = 3.0
+_PASSING_STATUS = {408, 409, 425, 429}
+_HTTP_PACKAGES = {"httpx", "httpx2", "httpcore", "httpcore2", "anyio"}
+"""openai 2 is built on httpx, 3 on httpx2; what they raise while a body streams is not always wrapped."""
+
+
+def connect(base_url: str, api_key: str, *, silence_s: float) -> openai.AsyncOpenAI:
+    """A client. The settings alone decide where to and as whom, no variable of the environment.
+
+    Args:
+        base_url: ends in ``/v1``, mostly.
+        api_key: may be empty for servers that want none.
+        silence_s: how long the server may send nothing before the request counts as failed.
+    """
+    return openai.AsyncOpenAI(
+        base_url=base_url or OPENAI_URL,
+        api_key=api_key or "none",  # the package refuses to start without one
+        max_retries=0,  # the supervisor retries, and a retry of an agent's request could run its tools twice
+        timeout=openai.Timeout(silence_s, connect=_CONNECT_S),
+    )
+
+
+async def probe(client: openai.AsyncOpenAI, who: str) -> int:
+    """Ask for the list of models, which costs nothing and which many servers do not have.
+
+    Returns:
+        The HTTP status: below 400, or 404 and the like of a server that serves but lists nothing.
+
+    Raises:
+        RefusedEngineError: the key is not accepted.
+        UnavailableEngineError: nobody answers, or the server is in trouble.
+    """
+    try:
+        async with asyncio.timeout(_PROBE_S):
+            answer = await client.models.with_raw_response.list()
+    except openai.APIStatusError as error:
+        if error.status_code in {401, 403}:
+            raise fault_of(error, who) from error
+        if error.status_code >= 500:
+            raise UnavailableEngineError(f"{who} at {client.base_url} answers {error.status_code}") from error
+        return error.status_code
+    except (openai.APIConnectionError, TimeoutError, OSError) as error:
+        why = f"{error.__cause__ or error}" or "no answer"
+        raise UnavailableEngineError(f"{who} does not answer at {client.base_url}: {why}") from error
+    return answer.status_code
+
+
+@contextmanager
+def faults(who: str) -> Iterator[None]:
+    """Whatever goes wrong inside becomes the EngineError that it means."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        raise fault_of(error, who) from error
+
+
+def fault_of(error: Exception, who: str) -> EngineError:
+    """The EngineError that an exception of the ``openai`` package means; ``who`` begins its text."""
+    if isinstance(error, openai.APIStatusError):
+        return _status_fault(error, who)
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        return TransientEngineError(f"{who} did not answer in time")
+    if isinstance(error, openai.APIConnectionError | OSError) or _of_http(error):
+        why = error.__cause__ or error
+        return TransientEngineError(f"{who}: connection lost: {type(why).__name__} {why}".rstrip())
+    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
+        return _event_fault(error, who)
+    return BrokenEngineError(f"{who} sent what can't be understood: {type(error).__name__}: {error}")
+
+
+def _of_http(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in _HTTP_PACKAGES
+
+
+def _status_fault(error: openai.APIStatusError, who: str) -> EngineError:
+    status = error.status_code
+    text = f"{who} answered {status}: {error.message}"
+    if status == 429 and error.code == "insufficient_quota":
+        return RefusedEngineError(text)
+    if status in _PASSING_STATUS or status >= 500:
+        return TransientEngineError(text)
+    return RefusedEngineError(text)
+
+
+def _event_fault(error: openai.APIError, who: str) -> EngineError:
+    """A fault that came as an event, after the answer had begun."""
+    text = f"{who} broke off: {error.message}"
+    if error.type in {"invalid_request_error", "authentication_error", "permission_error", "insufficient_quota"}:
+        return RefusedEngineError(text)
+    return TransientEngineError(text)

@@ -1,0 +1,139 @@
+"""Microsoft's neural voices, as Edge reads them aloud, by the package ``edge-tts``. Free, no key; never the only voice.
+
+The service has refused everyone for days, more than once, until the package learned a new token (7.3.1 the last).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+
+import aiohttp
+import av
+import edge_tts
+import edge_tts.communicate
+from edge_tts.exceptions import EdgeTTSException, NoAudioReceived
+
+from openclaw_actors.errors import (
+    BrokenEngineError,
+    EngineError,
+    RefusedEngineError,
+    TransientEngineError,
+    UnavailableEngineError,
+)
+from openclaw_actors.media.voice_stream import Mp3Decoder
+from openclaw_actors.settings.sections import EdgeTts
+
+_PROBE_S = 5.0
+"""Start-up waits no longer to know; a short phrase takes 0.3-1.5 s."""
+
+_CONNECT_S = 3
+_SILENCE_S = 8
+"""No byte for so long: lost. The stage's own deadline for the first sound is shorter."""
+
+_GOODBYE_S = 0.2
+"""For the service to answer our close of its WebSocket; aiohttp would wait 10 s, reading the sound that is unwanted."""
+
+_WHO = "Microsoft's speech service"
+
+
+class EdgeTtsEngine:
+    """A TtsEngine.
+
+    Args:
+        settings: voice, rate and pitch.
+        endpoint: for tests: another ``ws://`` address with a query. The package has it in one variable, so it holds for
+            the process.
+    """
+
+    name = "edge-tts"
+    sample_rate = 24_000
+    """Hz: the service sends ``audio-24khz-48kbitrate-mono-mp3``."""
+
+    def __init__(self, settings: EdgeTts, *, endpoint: str = "") -> None:
+        self._settings = settings
+        self.cache_key = f"{self.name}/{settings.voice}/{settings.rate}/{settings.pitch}"
+        if endpoint:
+            vars(edge_tts.communicate)["WSS_URL"] = endpoint
+
+    async def open(self) -> None:
+        """Have a word spoken.
+
+        Raises:
+            UnavailableEngineError: no way to the service, or no such voice.
+            RefusedEngineError: the service won't.
+        """
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                async for _ in self.speak("Hi."):
+                    pass
+        except TimeoutError as error:
+            raise UnavailableEngineError(f"{_WHO} took more than {_PROBE_S:g} s for a word") from error
+        except TransientEngineError as error:
+            raise UnavailableEngineError(str(error)) from error
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """As TtsEngine.speak.
+
+        Raises:
+            EngineError: by kind; transient if the sound breaks off.
+        """
+        decoder = Mp3Decoder(self.sample_rate)
+        with _faults():
+            request = self._request(text)
+            messages = request.stream()
+            try:
+                async for message in messages:
+                    if message["type"] == "audio" and (pcm := decoder.push(message["data"])):
+                        yield pcm
+            finally:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_GOODBYE_S):
+                        await messages.aclose()
+            # The package ends in silence when the connection does. What it has counted of the phrase is set to zero by
+            # the service's own ``turn.end``.
+            if request.state["chunk_audio_bytes"]:
+                raise TransientEngineError(f"{_WHO} broke off in the middle of a phrase")
+            if pcm := decoder.flush():
+                yield pcm
+
+    async def aclose(self) -> None:
+        """It holds nothing: each phrase has its own connection, which the service wants so."""
+
+    def _request(self, text: str) -> edge_tts.Communicate:
+        settings = self._settings
+        try:
+            return edge_tts.Communicate(
+                text,
+                settings.voice,
+                rate=settings.rate,
+                pitch=settings.pitch,
+                connect_timeout=_CONNECT_S,
+                receive_timeout=_SILENCE_S,
+            )
+        except ValueError as error:
+            raise UnavailableEngineError(f"tts.edge_tts: {error}; `edge-tts --list-voices` lists voices") from error
+
+
+@contextlib.contextmanager
+def _faults() -> Iterator[None]:
+    """Whatever the package raises becomes the EngineError that it means."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except aiohttp.ClientResponseError as error:
+        raise _status_fault(error) from error
+    except NoAudioReceived as error:
+        raise TransientEngineError(f"{_WHO} sent no sound; is tts.edge_tts.voice one of its voices?") from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise TransientEngineError(f"{_WHO} can't be reached: {str(error) or type(error).__name__}") from error
+    except (EdgeTTSException, av.FFmpegError, LookupError, ValueError) as error:
+        raise BrokenEngineError(f"{_WHO} sent what can't be understood: {type(error).__name__}: {error}") from error
+
+
+def _status_fault(error: aiohttp.ClientResponseError) -> EngineError:
+    if error.status in {401, 403}:
+        return RefusedEngineError(f"{_WHO} answered {error.status}; a newer edge-tts may know its new token")
+    return TransientEngineError(f"{_WHO} answered {error.status}")

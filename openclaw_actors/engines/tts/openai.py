@@ -1,0 +1,81 @@
+"""Any OpenAI-compatible ``/audio/speech``: OpenAI, Kokoro-FastAPI, speaches, openai-edge-tts and others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from openclaw_actors.engines.openai_service import OPENAI_URL, connect, faults, probe
+from openclaw_actors.errors import BrokenEngineError, TransientEngineError, UnavailableEngineError
+from openclaw_actors.media.voice_stream import VoiceStream
+from openclaw_actors.settings.sections import OpenAiTts
+
+_SILENCE_S = 10.0
+"""No byte for so long: lost. The stage's own deadline for the first sound is shorter."""
+
+_NO_SOUND = ("text/", "application/json", "application/problem+json")
+
+
+class OpenAiTtsEngine:
+    """A TtsEngine. Whatever format is answered is decoded, whatever its header says.
+
+    Args:
+        settings: where, as whom, which model and voice.
+    """
+
+    name = "openai"
+    sample_rate = 24_000
+    """Hz: what OpenAI's ``pcm`` is defined as."""
+
+    def __init__(self, settings: OpenAiTts) -> None:
+        self._settings = settings
+        self._base_url = settings.base_url or OPENAI_URL
+        shape = (self.name, self._base_url, settings.model, settings.voice, settings.response_format)
+        self.cache_key = "/".join(shape)
+        self._key = settings.api_key.get_secret_value()
+        self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+
+    async def open(self) -> None:
+        """See whether the server answers.
+
+        Raises:
+            UnavailableEngineError: nothing is configured, or nobody answers.
+            RefusedEngineError: the key is not accepted.
+        """
+        if not self._settings.base_url and not self._key:
+            raise UnavailableEngineError("no speech server: set tts.openai.base_url or tts.openai.api_key")
+        if self._client.is_closed():
+            self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+        await probe(self._client, "the speech server")
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """As TtsEngine.speak.
+
+        Raises:
+            EngineError: by kind; transient if the sound breaks off or there is none.
+        """
+        stream = VoiceStream(self.sample_rate)
+        request = self._client.audio.speech.with_streaming_response.create(
+            input=text,
+            model=self._settings.model,
+            voice=self._settings.voice,
+            response_format=self._settings.response_format,
+        )
+        heard = False
+        with faults("the speech server"):
+            async with request as response:
+                kind = response.headers.get("content-type", "")
+                if kind.startswith(_NO_SOUND):
+                    raise BrokenEngineError(f"the speech server answered {kind} in place of sound")
+                async for data in response.iter_bytes():
+                    if pcm := stream.push(data):
+                        heard = True
+                        yield pcm
+            if pcm := stream.flush():
+                heard = True
+                yield pcm
+        if not heard:
+            raise TransientEngineError("the speech server sent no sound")
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._client.close()
