@@ -100,7 +100,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Answer this. ``unfinished``: what a broken-off attempt at the same answer has spoken. Call → Agent."""
+    """Answer this. ``unfinished``: words of a broken-off attempt that are on their way already. Call → Agent."""
 
     turn: int
     text: str

@@ -136,7 +136,7 @@ class _Phrases:
         self.said = False
         self._agent = agent
         self._turn = turn
-        self._index = 0
+        self._index = agent.context.memory.delivery.next_index(turn)
         self._clean = SpeechText()
         self._split = PhraseSplitter()
         self._filled = False

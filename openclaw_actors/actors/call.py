@@ -88,11 +88,26 @@ class CallSpec:
     resumed_from: str = ""
 
 
+def choose_engines(catalogue: Catalogue) -> Engines:
+    """The best engine of each kind that serves now.
+
+    Raises:
+        UnavailableEngineError: none serves a kind; the text says why.
+    """
+    return Engines(
+        stt=catalogue.serving("stt"),
+        agent=catalogue.serving("agent"),
+        tts=catalogue.serving("tts"),
+        make_vad=SileroVad,
+    )
+
+
 class Call(LoopActor):
     """One conversation. The Switchboard starts it and hears its end."""
 
-    def __init__(self, spec: CallSpec, services: Services, switchboard: pykka.ActorRef[Any]) -> None:
+    def __init__(self, spec: CallSpec, services: Services, engines: Engines, switchboard: pykka.ActorRef[Any]) -> None:
         super().__init__()
+        self._engines = engines
         self.spec = spec
         self.peer = spec.peer
         self._services = services
@@ -115,21 +130,14 @@ class Call(LoopActor):
     # --- life -------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Choose engines, start the stages, attach the peer."""
-        catalogue = self._services.catalogue
-        engines = Engines(
-            stt=catalogue.serving("stt"),
-            agent=catalogue.serving("agent"),
-            tts=catalogue.serving("tts"),
-            make_vad=SileroVad,
-        )
+        """Start the stages, attach the peer."""
         self.context = CallContext(
             call_id=self.spec.call_id,
             caller=self.spec.caller,
             settings=self._settings,
             memory=self._memory,
             playout=self._playout,
-            engines=engines,
+            engines=self._engines,
             synthesis=self._services.synthesis,
             encode_pool=self._services.encode_pool,
             call=self.actor_ref,
@@ -140,7 +148,7 @@ class Call(LoopActor):
             "call.initiated",
             transport=self.peer.transport,
             direction=self.spec.direction,
-            engines=engines.names(),
+            engines=self._engines.names(),
             metadata=dict(self.spec.metadata),
             resumed_from=self.spec.resumed_from,
         )

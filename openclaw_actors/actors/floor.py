@@ -191,7 +191,8 @@ class Floor:
         if turn is None or (delivery.turn == turn.number and delivery.complete):
             return
         repeat = untouched or self._context.engines.agent.repeatable
-        self._carry_out(self._dialogue.reply_failed(turn.number, NO_ANSWER, repeat=repeat))
+        words = delivery.words(turn.number)
+        self._carry_out(self._dialogue.reply_failed(turn.number, NO_ANSWER, repeat=repeat, offered=words))
 
     def stt_lost(self) -> int:
         """The Stt went down; how often now on the utterance that it owes, 0 when it owes none."""
@@ -223,8 +224,9 @@ class Floor:
             case decisions.AskAgent(turn, text, history, unfinished):
                 self.clock.asked(turn)
                 ports["agent"].tell(Ask(turn, text, history, unfinished))
-            case decisions.Speak(turn, text):
-                say = Say(turn, 0, text, last=True, shareable=text in self._own_lines)
+            case decisions.Speak(turn, text) | decisions.Excuse(turn, text):
+                index = self._memory.delivery.next_index(turn)
+                say = Say(turn, index, text, last=True, shareable=text in self._own_lines)
                 self._memory.delivery.offer(say)
                 ports["tts"].tell(say)
             case decisions.Release(turn):

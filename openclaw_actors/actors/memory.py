@@ -92,6 +92,8 @@ class Delivery:
     seconds: dict[int, float] = field(default_factory=dict)
     """Seconds of a phrase handed on so far, by index."""
 
+    offered: list[str] = field(default_factory=list)
+    """All phrases of the turn, by index."""
     complete: bool = False
     """The turn's last phrase has been offered."""
 
@@ -101,8 +103,18 @@ class Delivery:
             self.turn = say.turn
             self.unsaid.clear()
             self.seconds.clear()
+            self.offered.clear()
+        self.offered.append(say.text)
         self.unsaid[say.index] = say
         self.complete = say.last
+
+    def words(self, turn: int) -> str:
+        """All that has been offered of the turn."""
+        return " ".join(filter(None, self.offered)) if turn == self.turn else ""
+
+    def next_index(self, turn: int) -> int:
+        """The index of the turn's next phrase."""
+        return len(self.offered) if turn == self.turn else 0
 
     def handed_on(self, say: Say, seconds: float) -> None:
         """So much more of the phrase has been sent to the Transport."""

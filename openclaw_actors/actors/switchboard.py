@@ -12,10 +12,10 @@ from typing import Any
 import pykka
 
 from openclaw_actors.actors.board import Admission, StartedCall
-from openclaw_actors.actors.call import Call, CallSpec, Services
+from openclaw_actors.actors.call import Call, CallSpec, Services, choose_engines
 from openclaw_actors.actors.events import ulid
 from openclaw_actors.actors.loop_actor import LoopActor
-from openclaw_actors.errors import RefusalError
+from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
     Describe,
     DescribeCall,
@@ -144,11 +144,12 @@ class Switchboard(LoopActor):
         spec = CallSpec(
             call_id, message.peer, message.direction, message.caller, message.metadata, history, resumed_from
         )
-        ref = Call.start(spec, self._services, self.actor_ref)
-        if not ref.is_alive():
-            raise RefusalError(
-                503, "not_ready", "no engine serves a stage of a call; see /readyz", {"Retry-After": "5"}
-            )
+        try:
+            engines = choose_engines(self._services.catalogue)
+        except UnavailableEngineError as error:
+            metrics.calls_rejected_total.labels(reason="not_ready").inc()
+            raise RefusalError(503, "not_ready", f"{error}; see /readyz", {"Retry-After": "5"}) from error
+        ref = Call.start(spec, self._services, engines, self.actor_ref)
         token = self._new_token(call_id)
         self._calls[call_id] = _Live(ref, message.peer, message.direction, message.caller, time.monotonic(), token)
         self._places.enter(call_id)

@@ -13,7 +13,7 @@ const AUDIBLE = 0.005;
 /** A cough opens an utterance that nobody closes: after this much quiet the caller is not speaking any more. */
 const QUIET_MS = 2500;
 const LIVE = new Set(["connecting", "connected", "reconnecting"]);
-const HEADLINES = { idle: "Ready when you are", connecting: "Calling…", reconnecting: "Calling again…", ended: "Call ended", failed: "No call" };
+const HEADLINES = { idle: "Ready when you are", connecting: "Calling…", reconnecting: "Calling again…", ended: "Call ended", failed: "Call failed" };
 const ENDINGS = {
   local_hangup: "You hung up.",
   caller_hangup: "You hung up.",
@@ -127,7 +127,7 @@ call.addEventListener("state", ({ detail: { state, reason } }) => {
 
 call.addEventListener("error", ({ detail }) => {
   if (detail.status === 401) askForToken();
-  if (LIVE.has(call.state)) transcript.note(detail.detail, "warn");
+  if (call.state === "connected") transcript.note(detail.detail, "warn"); // an error that ends the call is in its state
 });
 
 function askForToken() {

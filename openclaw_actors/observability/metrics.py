@@ -124,5 +124,5 @@ def initialise() -> None:
         rtp_packets_total.labels(direction=direction)
     for result in ("memory", "disk", "miss"):
         tts_cache_requests_total.labels(result=result)
-    for reason in ("full", "draining", "rate", "auth", "offer"):
+    for reason in ("full", "draining", "rate", "auth", "offer", "not_ready"):
         calls_rejected_total.labels(reason=reason)

@@ -10,12 +10,20 @@ from openclaw_actors.messages import Line
 
 @dataclass(frozen=True, slots=True)
 class AskAgent:
-    """Ask for a reply to ``text`` in ``turn``; ``history`` ends before it."""
+    """Ask for a reply to ``text`` in ``turn``; ``history`` ends before it; ``unfinished`` is already on its way."""
 
     turn: int
     text: str
     history: tuple[Line, ...]
     unfinished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """End a reply that broke off with ``text``, behind what is already on its way."""
+
+    turn: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +85,4 @@ class Speculated:
     result: Literal["used", "wasted"]
 
 
-Decision = AskAgent | Speak | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated
+Decision = AskAgent | Excuse | Speak | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated

@@ -22,6 +22,7 @@ from openclaw_actors.turns.decisions import (
     Closed,
     Cut,
     Decision,
+    Excuse,
     PauseVoice,
     Release,
     ResumeVoice,
@@ -57,11 +58,14 @@ class Turn:
     number: int
     kind: Literal["reply", "line"]
     released: bool
-    text: str = ""
+    text: str
     """The question it answers, or the line it speaks."""
+    history: tuple[Line, ...] = ()
+    """What was said before the question."""
+    guess: str = ""
+    """The words of the utterance that an early question took to be its last."""
     paused: bool = False
     voiced: bool = False
-    spoken: list[str] = field(default_factory=list)
     attempt: int = 1
 
 
@@ -192,21 +196,34 @@ class Dialogue:
 
     def spoken(self, turn: int, text: str, *, ends_turn: bool, cut: bool) -> list[Decision]:
         """A phrase has been played, or the part of it before a cut."""
-        self._note(turn, text, cut=cut)
+        self._note(text, cut=cut)
         if self.turn is None or self.turn.number != turn or not ends_turn or cut:
             return []
         self.turn = None
         return self._next_line()
 
-    def reply_failed(self, turn: int, apology: str, *, repeat: bool) -> list[Decision]:
-        """The agent could not answer: ask again where it may be (``repeat``), else apologise."""
+    def reply_failed(self, turn: int, apology: str, *, repeat: bool, offered: str = "") -> list[Decision]:
+        """The agent broke off: ask again where it may be (``repeat``), else apologise.
+
+        Args:
+            turn: whose reply it was.
+            apology: what to say when it can't be asked again.
+            repeat: the engine may be asked the same again.
+            offered: the words that are on their way to the caller's ear, or there: the reply goes on behind them.
+        """
         failed = self.turn
         if failed is None or failed.number != turn or failed.kind != "reply":
             return []
+        again = repeat and failed.attempt <= MAX_ATTEMPTS
+        failed.attempt += 1
+        if offered:
+            if again:
+                return [AskAgent(turn, failed.text, failed.history, offered)]
+            return [Excuse(turn, apology)]
         if not failed.released:
             return self._drop_speculation()
         decisions = self._cut(failed, barge_in=False)
-        if repeat and failed.attempt <= MAX_ATTEMPTS:
+        if again:
             decisions += self._ask_again(failed)
         else:
             decisions += self._begin_line(apology)
@@ -220,12 +237,9 @@ class Dialogue:
     def _find(self, utterance: int) -> Utterance | None:
         return next((known for known in self._open if known.began == utterance), None)
 
-    def _note(self, turn: int, text: str, *, cut: bool) -> None:
-        if not text:
-            return
-        self.history.append(Line("agent", text, cut))
-        if self.turn is not None and self.turn.number == turn:
-            self.turn.spoken.append(text)
+    def _note(self, text: str, *, cut: bool) -> None:
+        if text:
+            self.history.append(Line("agent", text, cut))
 
     def _may_take(self, turn: Turn) -> bool:
         """Without barge-in the caller may still go on speaking until our voice begins."""
@@ -240,7 +254,7 @@ class Dialogue:
     def _cut(self, turn: Turn, *, barge_in: bool) -> list[Decision]:
         fence = turn.number + 1
         for spoken in self._voice.cut(fence):
-            self._note(spoken.turn, spoken.text, cut=spoken.cut)
+            self._note(spoken.text, cut=spoken.cut)
         self.turn = None
         return [Cut(fence, barge_in)]
 
@@ -269,8 +283,9 @@ class Dialogue:
         if not wanted or self.turn is not None or utterance.speculations >= MAX_SPECULATIONS:
             return decisions
         utterance.speculations += 1
-        turn = self._new_turn("reply", released=False, text=text)
         question, history = self._question(text)
+        turn = self._new_turn("reply", released=False, text=question, history=history)
+        turn.guess = text
         return [*decisions, AskAgent(turn.number, question, history)]
 
     def _conclude(self, utterance: Utterance) -> list[Decision]:
@@ -287,7 +302,7 @@ class Dialogue:
         decisions += self._take_floor()
         decisions.append(Said(text, utterance.began))
         early = self.turn
-        if early is not None and normalise(early.text) == normalise(text) and not self._open:
+        if early is not None and normalise(early.guess) == normalise(text) and not self._open:
             self.history.append(Line("user", text))
             early.released = True
             return [*decisions, Speculated("used"), Release(early.number)]
@@ -328,27 +343,13 @@ class Dialogue:
         question, history = self._question()
         if not question or self.turn is not None:
             return self._next_line()
-        turn = self._new_turn("reply", released=True, text=question)
+        turn = self._new_turn("reply", released=True, text=question, history=history)
         return [AskAgent(turn.number, question, history), Release(turn.number)]
 
     def _ask_again(self, failed: Turn) -> list[Decision]:
-        turn = self._new_turn("reply", released=True, text=failed.text)
-        turn.attempt = failed.attempt + 1
-        spoken = " ".join(failed.spoken)
-        question, history = self._question()
-        if spoken:
-            question = failed.text
-            history = tuple(self._before_answer())
-        return [AskAgent(turn.number, question or failed.text, history, spoken), Release(turn.number)]
-
-    def _before_answer(self) -> list[Line]:
-        """The history without the broken answer and its question."""
-        lines = list(self.history)
-        while lines and lines[-1].role == "agent":
-            lines.pop()
-        while lines and lines[-1].role == "user":
-            lines.pop()
-        return lines
+        turn = self._new_turn("reply", released=True, text=failed.text, history=failed.history)
+        turn.attempt = failed.attempt
+        return [AskAgent(turn.number, turn.text, turn.history), Release(turn.number)]
 
     def _begin_line(self, text: str) -> list[Decision]:
         turn = self._new_turn("line", released=True, text=text)
@@ -359,7 +360,9 @@ class Dialogue:
             return self._begin_line(self._waiting_lines.pop(0))
         return []
 
-    def _new_turn(self, kind: Literal["reply", "line"], *, released: bool, text: str) -> Turn:
+    def _new_turn(
+        self, kind: Literal["reply", "line"], *, released: bool, text: str, history: tuple[Line, ...] = ()
+    ) -> Turn:
         self._last_turn += 1
-        self.turn = Turn(self._last_turn, kind, released, text)
+        self.turn = Turn(self._last_turn, kind, released, text, history)
         return self.turn

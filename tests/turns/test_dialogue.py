@@ -11,6 +11,7 @@ from openclaw_actors.turns.decisions import (
     AskAgent,
     Closed,
     Cut,
+    Excuse,
     PauseVoice,
     Release,
     ResumeVoice,
@@ -271,8 +272,14 @@ def test_an_engine_that_may_not_be_asked_again_is_excused_at_once(talk):
 def test_a_reply_that_broke_off_is_continued_after_its_spoken_words(talk):
     talk.utter(100, "tell me")
     talk.speak(1, "Once upon a time.", ends=False)
-    decisions = talk.dialogue.reply_failed(1, "sorry", repeat=True)
-    assert decisions[1] == AskAgent(2, "tell me", (), "Once upon a time.")
+    decisions = talk.dialogue.reply_failed(1, "sorry", repeat=True, offered="Once upon a time. There")
+    assert decisions == [AskAgent(1, "tell me", (), "Once upon a time. There")]
+
+
+def test_a_reply_that_broke_off_and_may_not_be_asked_again_is_excused_behind_its_words(talk):
+    talk.utter(100, "tell me")
+    talk.speak(1, "Once upon a time.", ends=False)
+    assert talk.dialogue.reply_failed(1, "sorry", repeat=False, offered="Once") == [Excuse(1, "sorry")]
 
 
 def test_a_failed_early_question_costs_nothing(talk):
@@ -329,7 +336,21 @@ def test_an_utterance_before_the_last_answered_one_is_ignored(talk):
 
 steps = st.lists(
     st.sampled_from(
-        ["onset", "sustained", "likely", "resume", "end", "heard-word", "heard-nothing", "heard-murmur", "play", "finish", "fail", "say", "quiet"]
+        [
+            "onset",
+            "sustained",
+            "likely",
+            "resume",
+            "end",
+            "heard-word",
+            "heard-nothing",
+            "heard-murmur",
+            "play",
+            "finish",
+            "fail",
+            "say",
+            "quiet",
+        ]
     ),
     max_size=60,
 )
@@ -349,9 +370,9 @@ def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in
         nonlocal fence, quietened
         for decision in decisions:
             match decision:
-                case AskAgent(turn, text):
+                case AskAgent(turn, text, _, unfinished):
                     assert turn >= fence, "asked in a turn that is stale"
-                    assert turn not in asked, "one turn asks once"
+                    assert turn not in asked or unfinished, "one turn asks once, or goes on"
                     asked[turn] = text
                 case Speak(turn):
                     assert turn >= fence
@@ -410,7 +431,8 @@ def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in
             case "finish":
                 play(finish=True)
             case "fail" if d.turn is not None:
-                carry_out(d.reply_failed(d.turn.number, "sorry", repeat=True))
+                offered = "words" if d.turn.voiced else ""
+                carry_out(d.reply_failed(d.turn.number, "sorry", repeat=True, offered=offered))
             case "say":
                 carry_out(d.speak("a line"))
             case "quiet":

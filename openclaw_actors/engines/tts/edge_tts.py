@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 import av
@@ -31,9 +32,6 @@ _PROBE_S = 5.0
 _CONNECT_S = 3
 _SILENCE_S = 8
 """No byte for so long: lost. The stage's own deadline for the first sound is shorter."""
-
-_GOODBYE_S = 0.2
-"""For the service to answer our close of its WebSocket; aiohttp would wait 10 s, reading the sound that is unwanted."""
 
 _WHO = "Microsoft's speech service"
 
@@ -82,15 +80,10 @@ class EdgeTtsEngine:
         decoder = Mp3Decoder(self.sample_rate)
         with _faults():
             request = self._request(text)
-            messages = request.stream()
-            try:
+            async with contextlib.aclosing(_in_a_task(request.stream())) as messages:
                 async for message in messages:
                     if message["type"] == "audio" and (pcm := decoder.push(message["data"])):
                         yield pcm
-            finally:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_GOODBYE_S):
-                        await messages.aclose()
             # The package ends in silence when the connection does. What it has counted of the phrase is set to zero by
             # the service's own ``turn.end``.
             if request.state["chunk_audio_bytes"]:
@@ -114,6 +107,32 @@ class EdgeTtsEngine:
             )
         except ValueError as error:
             raise UnavailableEngineError(f"tts.edge_tts: {error}; `edge-tts --list-voices` lists voices") from error
+
+
+async def _in_a_task(source: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any], None]:
+    """The same, read by a task, which is cancelled when this is closed.
+
+    Closed while it hands out a message, the package leaves its connection to the garbage collector, and aiohttp then
+    reads on for up to 10 s; cancelled while it waits for the next one, it hangs up at once.
+    """
+    messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        try:
+            async for message in source:
+                messages.put_nowait(message)
+        finally:
+            messages.put_nowait(None)
+
+    reader = asyncio.create_task(read(), name="edge-tts")
+    try:
+        while (message := await messages.get()) is not None:
+            yield message
+        await reader  # raises what it met
+    finally:
+        if not reader.done():
+            reader.cancel()
+            await asyncio.wait({reader})
 
 
 @contextlib.contextmanager
