@@ -80,7 +80,7 @@ class Agent(StageActor):
         context = self.context
         request = AgentRequest(
             call_id=context.call_id,
-            caller=context.caller,
+            caller=context.caller if context.caller.startswith("+") else "",
             text=ask.text,
             history=ask.history,
             system_prompt=context.settings.agent.system_prompt,

@@ -19,7 +19,7 @@ class Health:
     Args:
         board: the host's calls.
         gate: who may.
-        ready: whether new calls can be taken, and what to show of it (``engines`` and their states).
+        ready: whether new calls can be taken, and what to show of it; ``engines`` as Catalogue.describe puts them.
     """
 
     def __init__(self, board: Board, gate: Gate, ready: Callable[[], tuple[bool, dict[str, Any]]]) -> None:

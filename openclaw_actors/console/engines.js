@@ -5,8 +5,7 @@ import { STAGE_NAMES, element, icon } from "./stages.js";
 const EVERY_MS = 5000;
 /** A download is watched closer. */
 const EVERY_WHILE_COMING_MS = 1500;
-const COMING = new Set(["downloading", "probing", "loading", "starting"]);
-const SERVING = new Set(["serving", "ready"]);
+const COMING = new Set(["downloading", "probing"]);
 
 export class Engines {
   #box;
@@ -31,9 +30,13 @@ export class Engines {
   async watch() {
     clearTimeout(this.#timer);
     if (document.hidden) return;
-    const coming = await this.#ask();
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.watch(), coming ? EVERY_WHILE_COMING_MS : EVERY_MS);
+    let coming = false;
+    try {
+      coming = await this.#ask();
+    } finally {
+      clearTimeout(this.#timer); // another watch may have begun meanwhile
+      this.#timer = setTimeout(() => this.watch(), coming ? EVERY_WHILE_COMING_MS : EVERY_MS);
+    }
   }
 
   async #ask() {
@@ -46,42 +49,44 @@ export class Engines {
       this.#onReadiness({ state: "down", text: "Host not reachable", serving: {} });
       return false;
     }
-    const engines = body.engines ?? {};
-    this.#show(engines);
-    const serving = {};
-    for (const [stage, candidates] of Object.entries(engines)) {
-      serving[stage] = candidates.find(({ state }) => SERVING.has(state))?.name ?? "";
-    }
+    const stages = body.engines ?? {};
+    this.#show(stages);
+    const serving = Object.fromEntries(Object.entries(stages).map(([stage, told]) => [stage, told.serving ?? ""]));
     // Not ready although every stage is served: the host is on its way out.
     const waiting = Object.values(serving).every(Boolean) ? "No new calls now" : "Engines are starting…";
     this.#onReadiness({ state: body.ready ? "ready" : "starting", text: body.ready ? "Host ready" : waiting, serving });
-    return Object.values(engines).flat().some(({ state }) => COMING.has(state));
+    return Object.values(stages).some(({ engines }) => engines.some(({ state }) => COMING.has(state)));
   }
 
-  #show(engines) {
-    const now = JSON.stringify(engines);
+  #show(stages) {
+    const now = JSON.stringify(stages);
     if (now === this.#shown) return;
     this.#shown = now;
-    this.#box.replaceChildren(...Object.entries(engines).map(([stage, candidates]) => group(stage, candidates)));
+    this.#box.replaceChildren(...Object.entries(stages).map(([stage, told]) => group(stage, told)));
   }
 }
 
-function group(stage, candidates) {
+function group(stage, { serving, engines }) {
   const box = element("div", "engine-group");
   box.dataset.stage = stage;
   const title = element("h3");
   title.append(icon(stage), STAGE_NAMES[stage] ?? stage);
   const list = element("ul");
-  const first = candidates.findIndex(({ state }) => SERVING.has(state));
-  list.append(...candidates.map((candidate, at) => row(candidate, at === first)));
+  list.append(...engines.map((candidate) => row(candidate, candidate.engine === serving)));
   box.append(title, list);
   return box;
 }
 
-function row({ name, state, reason, progress }, isFirst) {
+/** @returns {"serving"|"standby"|"coming"|"out"} what an engine is to the next call */
+function useOf(state, isFirst) {
+  if (state === "serving") return isFirst ? "serving" : "standby";
+  return COMING.has(state) ? "coming" : "out";
+}
+
+function row({ engine: name, state, reason, progress }, isFirst) {
   const item = element("li", "engine");
   item.dataset.engine = name;
-  const use = SERVING.has(state) ? (isFirst ? "serving" : "standby") : COMING.has(state) ? "coming" : "out";
+  const use = useOf(state, isFirst);
   item.dataset.use = use;
   const share = typeof progress === "number" ? Math.min(1, Math.max(0, progress)) : null;
   const words = { serving: "Serves", standby: "Stands by", coming: sentence(state), out: sentence(state) };

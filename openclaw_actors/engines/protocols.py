@@ -58,7 +58,7 @@ class SttEngine(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """One thing to answer. ``history`` ends before ``text``; ``unfinished``: continue after these words."""
+    """One thing to answer. ``caller``: their number in E.164, empty where none is known. ``history`` ends before ``text``; ``unfinished``: continue after these words."""
 
     call_id: str
     caller: str

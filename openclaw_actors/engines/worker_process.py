@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,21 +26,27 @@ _CLOSE_S = 5.0
 """A killed process is reaped within milliseconds; one in uninterruptible I/O is left to the kernel after this."""
 
 
+_LAST_WORDS_S = 1.0
+"""For the exit status and the end of the output, once the socket has ended."""
+
+_POLL_S = 0.005
+"""A process that was killed or closed its socket is gone within this, mostly. Polled, as pidfds are Linux's alone."""
+
+
 class WorkerDiedError(Exception):
     """The process has ended, or what it sends makes no sense; the text says which."""
 
 
-class _Life(asyncio.SubprocessProtocol):
-    """Logs what the process prints, and knows when it has exited."""
+class _Output(asyncio.Protocol):
+    """Logs what the process prints."""
 
     def __init__(self, pool: str) -> None:
         self._pool = pool
         self._tail = b""
-        self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.last_words = ""
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         *lines, self._tail = (self._tail + data).split(b"\n")
         if len(self._tail) > _LOG_LINE:
             lines, self._tail = [*lines, self._tail], b""
@@ -47,15 +54,28 @@ class _Life(asyncio.SubprocessProtocol):
             text = line[:_LOG_LINE].decode(errors="replace").strip()
             if text:
                 self.last_words = text
-                log.info("worker printed", pool=self._pool, fd=fd, line=text)
-
-    def process_exited(self) -> None:
-        if not self.exited.done():
-            self.exited.set_result(None)
+                log.info("worker printed", pool=self._pool, line=text)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if not self.gone.done():
-            self.gone.set_result(None)
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+def _launch(channel: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start the process with its end of the socketpair.
+
+    Called on the loop: Popen, which vforks, takes 0.2-1 ms. uvloop's own subprocesses fork, which stops the loop, and
+    every call's sound, for 20 ms in a host of 400 MB.
+    """
+    return subprocess.Popen(  # noqa: S603 - this interpreter, our own module, a number
+        [sys.executable, "-P", "-u", "-m", "openclaw_actors.engines.worker_main", str(channel)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(channel,),
+        env=environment,
+        bufsize=0,
+    )
 
 
 def _environment(native_threads: int) -> dict[str, str]:
@@ -70,12 +90,13 @@ def _environment(native_threads: int) -> dict[str, str]:
 class WorkerProcess:
     """A running, warm worker process. Made by ``spawn``; must be closed."""
 
-    def __init__(self, life: _Life, transport: asyncio.SubprocessTransport, on_end: Callable[[], object]) -> None:
-        self._life = life
-        self._transport = transport
+    def __init__(self, process: subprocess.Popen[bytes], output: _Output, on_end: Callable[[], object]) -> None:
+        self._process = process
+        self._output = output
         self._on_end = on_end
         self._frames: asyncio.Queue[Frame | WorkerDiedError] = asyncio.Queue()
         self._writer: asyncio.StreamWriter | None = None
+        self._printing: asyncio.ReadTransport | None = None
         self._reading: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.ended = False
@@ -84,7 +105,7 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._transport.get_pid()
+        return self._process.pid
 
     @classmethod
     async def spawn(
@@ -111,11 +132,11 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                transport, life = await cls._launch(pool, theirs.fileno(), _environment(native_threads))
-        except BaseException:
+                launched = _launch(theirs.fileno(), _environment(native_threads))
+        except OSError as error:
             ours.close()
-            raise
-        process = cls(life, transport, on_end)
+            raise UnavailableEngineError(f"no process could be started: {error}") from error
+        process = cls(launched, _Output(pool), on_end)
         try:
             await process._connect(ours)
             process.send(pack("hello", hello))
@@ -125,33 +146,6 @@ class WorkerProcess:
             raise
         return process
 
-    @classmethod
-    async def _launch(
-        cls, pool: str, channel: int, environment: dict[str, str]
-    ) -> tuple[asyncio.SubprocessTransport, _Life]:
-        launching = asyncio.ensure_future(
-            asyncio.get_running_loop().subprocess_exec(
-                lambda: _Life(pool),
-                *(sys.executable, "-P", "-u", "-m", "openclaw_actors.engines.worker_main", str(channel)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(channel,),
-                env=environment,
-            )
-        )
-        try:
-            # Cancelled half-way, asyncio leaves the process running and its pipe open; so it is let finish.
-            return await asyncio.shield(launching)
-        except asyncio.CancelledError:
-            await asyncio.wait({launching})
-            if launching.exception() is None:
-                transport, life = launching.result()
-                await cls(life, transport, lambda: None).aclose()
-            raise
-        except OSError as error:
-            raise UnavailableEngineError(f"no process could be started: {error}") from error
-
     async def _connect(self, ours: socket.socket) -> None:
         try:
             reader, self._writer = await asyncio.open_unix_connection(sock=ours)
@@ -159,6 +153,9 @@ class WorkerProcess:
             ours.close()
             raise
         self._reading = asyncio.create_task(self._read(reader), name=f"worker {self.pid} frames")
+        self._printing, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: self._output, self._process.stdout
+        )
 
     async def _warm(self, warm_s: float) -> None:
         try:
@@ -167,7 +164,7 @@ class WorkerProcess:
         except TimeoutError:
             raise UnavailableEngineError(f"the worker process was not ready after {warm_s:g} s") from None
         except WorkerDiedError as death:
-            words = f": {self._life.last_words}" if self._life.last_words else ""
+            words = f": {self._output.last_words}" if self._output.last_words else ""
             raise UnavailableEngineError(f"the worker process did not start: {death}{words}") from death
         if kind == "failed":
             raise UnavailableEngineError(str(value[1]))
@@ -177,14 +174,15 @@ class WorkerProcess:
             while True:
                 self._frames.put_nowait(await receive_frame(reader))
         except (asyncio.IncompleteReadError, OSError):
-            # The socket ends a moment before the exit status is known.
-            await asyncio.wait({self._life.exited}, timeout=1.0)
+            # The socket ends a moment before the exit status is known and the last words are read.
+            await self._exited(_LAST_WORDS_S)
+            await asyncio.wait({self._output.ended}, timeout=_LAST_WORDS_S)
             self._end(f"the worker process {self._fate()}")
         except FrameError as error:
             self._end(f"the worker process sent garbage: {error}")
 
     def _fate(self) -> str:
-        status = self._transport.get_returncode()
+        status = self._process.returncode
         if status is None:
             return "closed its connection"
         if status < 0:
@@ -229,10 +227,17 @@ class WorkerProcess:
             self._writer.close()
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
-        if self._transport.get_returncode() is None:
-            # SIGKILL at once: there is nothing to save, and native code would not hear a politer signal.
-            with contextlib.suppress(ProcessLookupError):
-                self._transport.kill()
-        await asyncio.wait({self._life.exited}, timeout=_CLOSE_S)
-        self._transport.close()
-        await asyncio.wait({self._life.gone}, timeout=_CLOSE_S)
+        # SIGKILL at once: there is nothing to save, and native code would not hear a politer signal.
+        self._process.kill()
+        await self._exited(_CLOSE_S)
+        if self._printing is not None:
+            self._printing.close()
+            await asyncio.wait({self._output.ended}, timeout=_CLOSE_S)
+        elif self._process.stdout is not None:
+            self._process.stdout.close()
+
+    async def _exited(self, within_s: float) -> None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + within_s
+        while self._process.poll() is None and clock() < until:  # noqa: ASYNC110 - see _POLL_S
+            await asyncio.sleep(_POLL_S)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 VOICED_RMS = 104
-"""Of full scale 32,768: -50 dBFS in a block. Synthetic silence lies below -80 dBFS (MP3 included), while flite's and
-espeak-ng's softest onsets, /f/ and /h/, pass -50 dBFS within 10-20 ms."""
+"""Of full scale 32,768: -50 dBFS in a block. Over twelve phrases that begin or end in soft consonants (four, hot, leaf,
+mouth) flite's voices slt, rms and awb lost 130-270 ms in front, none of it louder than -52 dBFS, and up to 120 ms
+behind, none louder than -58; espeak-ng, which has no silence, lost nothing."""
 
 _BLOCK_S = 0.01
 _KEPT_BEFORE = 1

@@ -51,6 +51,9 @@ def configure_logs(settings: Logs) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Here and not in the writer's thread, which has no exception to format; and without local variables, which
+        # hold what callers said.
+        structlog.processors.format_exc_info,
     ]
     structlog.configure(
         processors=[
@@ -68,12 +71,8 @@ def configure_logs(settings: Logs) -> None:
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     tail: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if as_json:
-        tail.append(structlog.processors.format_exc_info)  # without locals: they hold what callers said
     stream = logging.StreamHandler(sys.stderr)
-    stream.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer])
-    )
+    stream.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer]))
     records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
     root = logging.getLogger()
     root.handlers = [_Dropping(records)]

@@ -5,6 +5,9 @@ The prefix is ``openclaw_actors_``: the Gateway's own exporter owns ``openclaw_`
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -75,9 +78,7 @@ message_wait_seconds = _histogram("message_wait_seconds", "Sent to handled, one 
 dead_letters_total = _counter("dead_letters_total", "Messages that nobody handled.", "stage", "message")
 stale_messages_total = _counter("stale_messages_total", "Mail below the fence, dropped.", "stage")
 
-turn_latency_seconds = _histogram(
-    "turn_latency_seconds", "Last voiced sample in to first voiced packet out.", _TURN
-)
+turn_latency_seconds = _histogram("turn_latency_seconds", "Last voiced sample in to first voiced packet out.", _TURN)
 stage_latency_seconds = _histogram("stage_latency_seconds", "Parts of a turn's latency.", _TURN, "part")
 barge_in_silence_seconds = _histogram(
     "barge_in_silence_seconds", "Onset of the caller's speech to our silence.", _BARGE_IN
@@ -99,30 +100,32 @@ http_requests_total = _counter("http_requests_total", "HTTP requests.", "route",
 http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time.", _HTTP)
 
 
+_STAGE = {"stage": STAGES}
+_CALL = {"transport": TRANSPORTS, "direction": DIRECTIONS}
+_RESTART_REASONS = ("crash", "transient", "broken", "refused", "slow", "unavailable", "ended")
+_PARTS = ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet")
+
+_BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]], ...] = (
+    (calls_active, _CALL),
+    (calls_started_total, _CALL),
+    (calls_rejected_total, {"reason": ("full", "draining", "rate", "auth", "offer", "not_ready")}),
+    (stage_restarts_total, {**_STAGE, "reason": _RESTART_REASONS}),
+    (stage_down_seconds, _STAGE),
+    (message_wait_seconds, _STAGE),
+    (mailbox_depth, _STAGE),
+    (stale_messages_total, _STAGE),
+    (escalations_total, {"step": ("next_engine", "apology", "repeat_please", "hang_up")}),
+    (speculations_total, {"result": ("used", "wasted")}),
+    (stage_latency_seconds, {"part": _PARTS}),
+    (barge_ins_total, {"outcome": ("interrupted", "resumed")}),
+    (rtp_packets_total, {"direction": DIRECTIONS}),
+    (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full")}),
+    (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
+)
+
+
 def initialise() -> None:
     """Create the bounded label sets, so that a rate over a first event is not lost."""
-    for stage in STAGES:
-        for labelled in (stage_down_seconds, message_wait_seconds, mailbox_depth, stale_messages_total):
-            labelled.labels(stage=stage)
-        for reason in ("crash", "transient", "broken", "refused", "slow", "unavailable", "hang", "ended"):
-            stage_restarts_total.labels(stage=stage, reason=reason)
-    for part in ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet"):
-        stage_latency_seconds.labels(part=part)
-    for transport in TRANSPORTS:
-        for direction in DIRECTIONS:
-            calls_active.labels(transport=transport, direction=direction)
-            calls_started_total.labels(transport=transport, direction=direction)
-    for outcome in ("interrupted", "resumed"):
-        barge_ins_total.labels(outcome=outcome)
-    for result in ("used", "wasted"):
-        speculations_total.labels(result=result)
-    for step in ("next_engine", "apology", "repeat_please", "hang_up"):
-        escalations_total.labels(step=step)
-    for reason in ("empty", "unvalidated", "malformed", "queue_full"):
-        datagrams_dropped_total.labels(reason=reason)
-    for direction in ("inbound", "outbound"):
-        rtp_packets_total.labels(direction=direction)
-    for result in ("memory", "disk", "miss"):
-        tts_cache_requests_total.labels(result=result)
-    for reason in ("full", "draining", "rate", "auth", "offer", "not_ready"):
-        calls_rejected_total.labels(reason=reason)
+    for instrument, labels in _BOUNDED:
+        for values in itertools.product(*labels.values()):
+            instrument.labels(**dict(zip(labels, values, strict=True)))

@@ -52,7 +52,8 @@ class EndpointState:
         utterance: the open utterance, None when nobody speaks.
         rev: its revision.
         voiced_ms: voice in it; ``interrupt_ms`` or more means that SpeechSustained was sent.
-        end: media time just after the last voiced sample.
+        end: media time just after the last voiced sample. While a voice lasts it may be older: an incarnation that
+            starts amid an utterance takes all before its own first sample for voice, so that no word is left out.
         voiced_at: when that sample arrived, monotonic seconds; 0: not known.
         likely_over: LikelyEnd(rev) was sent, and no Resumed after it.
         endpoint_delay_ms: as adapted to this caller so far; 0: as in the settings.
@@ -99,7 +100,7 @@ class Endpointer:
         self._cut_at: int | None = None  # where silence ended the last turn, until we know if that was right
         self._buffer = bytearray()
         self._buffer_at = 0.0  # arrival of the frame that holds the buffer's first sample
-        self._position: int | None = None  # media time just after the last sample taken
+        self._position = -1  # media time just after the last sample taken; negative: none was
 
     def snapshot(self) -> EndpointState:
         """What a new incarnation needs to go on from here."""
@@ -113,20 +114,16 @@ class Endpointer:
             self._delay.ms,
         )
 
-    def warm(self, pcm: bytes, *, start: int | None = None) -> None:
+    def warm(self, pcm: bytes) -> None:
         """Let the voice detector hear past audio before the first ``push``; nothing is emitted.
 
         Args:
             pcm: 16 kHz mono s16, up to where ``push`` will begin; only its last second is used.
-            start: the media time of ``pcm``. With it, voice heard here moves the end of an open utterance on, which
-                would else be where the last incarnation crashed.
         """
         size = 2 * WINDOW
         self._vad.reset()
         for offset in range(max(0, len(pcm) - 2 * SAMPLE_RATE), len(pcm) - size + 1, size):
-            voiced = self._probability(pcm[offset : offset + size]) >= _VOICED
-            if voiced and start is not None and self._utterance is not None and not self._likely_over:
-                self._end = max(self._end, start + (offset + size) // 2)
+            self._probability(pcm[offset : offset + size])
 
     def push(self, start: int, pcm: bytes, arrived_at: float) -> list[TurnEvent]:
         """Take the next audio.
@@ -140,10 +137,9 @@ class Endpointer:
             arrived_at: monotonic seconds, only handed on in events.
         """
         events: list[TurnEvent] = []
-        if self._position is None:
-            self._position = self._silent_from = start
-            self._voiced_at = self._voiced_at or arrived_at
-        if start > self._position:
+        if self._position < 0:
+            self._begin(start, arrived_at)
+        elif start > self._position:
             self._jump(self._position, start, arrived_at, events)
         pcm = pcm[2 * (self._position - start) :]
         if not self._buffer:
@@ -156,6 +152,12 @@ class Endpointer:
             self._take(self._position - len(self._buffer) // 2, probability, arrived_at, events)
             self._buffer_at = arrived_at
         return events
+
+    def _begin(self, start: int, arrived_at: float) -> None:
+        """The first audio. What an earlier incarnation left open may have been voiced up to here: nobody listened."""
+        self._position = self._silent_from = start
+        if self._utterance is not None and not self._likely_over:
+            self._end, self._voiced_at = max(self._end, start), arrived_at
 
     def _probability(self, pcm: bytes) -> float:
         return self._vad.probability(np.frombuffer(pcm, "<i2").astype(np.float32) * _FULL_SCALE)

@@ -31,7 +31,7 @@ async def on_a_thread(call, *args, **kwargs):
     def work():
         try:
             value = call(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
             loop.call_soon_threadsafe(done.set_exception, error)
         else:
             loop.call_soon_threadsafe(done.set_result, value)

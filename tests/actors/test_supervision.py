@@ -61,10 +61,7 @@ def test_another_engine_gets_its_own_chances():
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=60), st.integers(1, 5), st.floats(1, 60))
 def test_no_window_ever_holds_more_restarts_than_allowed(times, limit, period):
     intensity = Intensity(limit, period)
-    allowed = []
-    for now in sorted(times):
-        if not intensity.exceeded_by(now):
-            allowed.append(now)
+    allowed = [now for now in sorted(times) if not intensity.exceeded_by(now)]
     for first in allowed:
         assert len([now for now in allowed if first <= now <= first + period]) <= limit
 

@@ -19,6 +19,17 @@ from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.settings.sections import Server, Settings
 from tests.api.sdp import OFFER
 
+ENGINES = {
+    "stt": {
+        "serving": "pocketsphinx",
+        "engines": [
+            {"engine": "faster-whisper", "state": "downloading", "reason": "its model is fetched", "progress": 0.25},
+            {"engine": "pocketsphinx", "state": "serving", "reason": "", "progress": None},
+        ],
+    }
+}
+"""As Catalogue.describe of engines/catalogue.py puts them."""
+
 
 class SmallBoard:
     """Keeps calls in a dictionary; as strict about places as the real one."""
@@ -66,7 +77,7 @@ class SmallBoard:
         return call_id in self.calls
 
     def describe(self) -> dict[str, object]:
-        return {"calls": len(self.calls), "limit": self.limit, "draining": self.draining, "engines": {}}
+        return {"calls": len(self.calls), "limit": self.limit, "draining": self.draining, "engines": ENGINES}
 
 
 class AnsweringPeer:
@@ -169,7 +180,7 @@ def serve() -> Callable[..., object]:
     async def serving(*, real_peers: bool = False, ssl_context=None, **sections) -> AsyncIterator[Api]:
         settings = settings_of(**sections)
         board = SmallBoard()
-        clock, readiness = [0.0], [True, {"engines": {"stt": []}}]
+        clock, readiness = [0.0], [True, {"engines": ENGINES}]
 
         def new_peer() -> AnsweringPeer:
             peer = AnsweringPeer(api.peers_may_answer, api.peer_fails)

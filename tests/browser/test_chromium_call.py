@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,13 +12,12 @@ from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import StubPlan
 from openclaw_actors.testkit.speakers import silence, write_microphone
 from tests.browser.chromium import chromium_with_microphone
-from tests.calls.conftest import GREETING, Resources, back_to
+from tests.calls.conftest import GREETING, QUESTION, Resources, back_to, words
 from tests.calls.test_nothing_left import settled
 
 pytestmark = pytest.mark.browser
 
-QUESTION = "Hello, what is the weather like in Paris today?"
-OBJECTION = "Stop, what time is it now?"
+OBJECTION = "What time is it now?"
 # espeak-ng speaks this for about half a minute: the second utterance surely falls into it, however slow the machine.
 LONG_REPLY = "It is sunny in Paris today. " + " ".join(
     f"In district {number} there is a light wind from the west and not one cloud over the river." for number in range(9)
@@ -28,10 +26,6 @@ ASK_AT_S = 6.0
 """Into the microphone's file: the call is up and the greeting (2.3 s) spoken by then."""
 OBJECT_AFTER_S = 7.0
 """After the question: the reply has begun, 0.7-3 s after it."""
-
-
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+", text.lower())
 
 
 @pytest.fixture

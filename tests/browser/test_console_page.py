@@ -27,16 +27,26 @@ from tests.conftest import needs_program
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 ENGINES = {
-    "stt": [
-        {"name": "faster-whisper", "state": "downloading", "reason": "210 of 484 MB", "progress": 0.43},
-        {"name": "pocketsphinx", "state": "serving", "reason": "", "progress": None},
-    ],
-    "agent": [
-        {"name": "openclaw", "state": "unavailable", "reason": "No Gateway answers.", "progress": None},
-        {"name": "parrot", "state": "serving", "reason": "", "progress": None},
-    ],
-    "tts": [{"name": "espeak-ng", "state": "serving", "reason": "", "progress": None}],
+    "stt": {
+        "serving": "pocketsphinx",
+        "engines": [
+            {"engine": "faster-whisper", "state": "downloading", "reason": "210 of 484 MB", "progress": 0.43},
+            {"engine": "pocketsphinx", "state": "serving", "reason": "", "progress": None},
+        ],
+    },
+    "agent": {
+        "serving": "parrot",
+        "engines": [
+            {"engine": "openclaw", "state": "unavailable", "reason": "No Gateway answers.", "progress": None},
+            {"engine": "parrot", "state": "serving", "reason": "", "progress": None},
+        ],
+    },
+    "tts": {
+        "serving": "espeak-ng",
+        "engines": [{"engine": "espeak-ng", "state": "serving", "reason": "", "progress": None}],
+    },
 }
+"""As Catalogue.describe shows them."""
 OWN_PAGE = """
 import { VoiceCall } from "/client.js";
 window.heard = [];

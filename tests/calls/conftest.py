@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from dataclasses import dataclass
 
@@ -11,15 +12,39 @@ import pykka
 import pytest
 
 from openclaw_actors.observability import metrics
-from openclaw_actors.testkit.host import RunningHost, running_host
+from openclaw_actors.testkit.caller import Caller
+from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
 
 GREETING = "Hello! How can I help you today?"
+QUESTION = "What is the weather like in Paris today?"
+"""flite speaks it without a pause: one of 190 ms, as after "Hello,", is an end of turn by a hair's breadth or is not."""
 
 
 @pytest.fixture
 async def host():
+    """It greets with one word, so that a test need not listen for long."""
+    settings = embedded_settings()
+    short = settings.agent.model_copy(update={"greeting": "Hello!"})
+    async with running_host(settings.model_copy(update={"agent": short})) as running:
+        yield running
+
+
+@pytest.fixture
+async def greeting_host():
+    """It says all of GREETING, 2.3 s in espeak-ng's voice."""
     async with running_host() as running:
         yield running
+
+
+async def greeted(caller: Caller) -> None:
+    """The greeting has been spoken to its end."""
+    await caller.wait_voice()
+    await caller.wait_silence(quiet_s=0.4)
+
+
+def words(text: str) -> list[str]:
+    """Its words, in lower case."""
+    return re.findall(r"[a-z]+", text.lower())
 
 
 @dataclass(frozen=True)

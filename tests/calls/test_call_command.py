@@ -11,6 +11,7 @@ import pytest
 
 from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.speakers import read_wav, tone, write_wav
+from tests.calls.conftest import QUESTION
 from tests.testkit.clockwork_host import ClockworkHost
 
 EMBEDDED = """
@@ -37,7 +38,7 @@ async def call(*arguments: str) -> tuple[int, str, str]:
 @pytest.fixture
 def question(flite, tmp_path):
     path = tmp_path / "question.wav"
-    write_wav(path, flite("Hello, what is the weather like in Paris today?", "slt").pcm)
+    write_wav(path, flite(QUESTION).pcm)
     return path
 
 

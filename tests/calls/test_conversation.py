@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-
+import time
 import pytest
 
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.lossy import Impairment, LossyLink
 from openclaw_actors.testkit.speakers import silence
-from tests.calls.conftest import GREETING
-
-QUESTION = "Hello, what is the weather like in Paris today?"
-LONG = "I would like to know whether I should bring an umbrella, because it was raining when I left the house."
+from tests.calls.conftest import GREETING, QUESTION, greeted, words
 
 
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+", text.lower())
-
-
-async def greeted(caller: Caller) -> None:
-    """The greeting has been spoken to its end."""
-    await caller.wait_voice()
-    await caller.wait_silence()
-
-
-async def test_the_caller_is_greeted_by_voice_within_a_second(host):
-    async with Caller(host.url) as caller:
+async def test_the_caller_is_greeted_by_voice_within_a_second(greeting_host):
+    async with Caller(greeting_host.url) as caller:
         answered = (await caller.wait_event("call.answered")).arrived_at
         heard_at = await caller.wait_voice()
         assert heard_at - answered < 1.0
@@ -45,31 +30,34 @@ async def test_a_spoken_question_is_understood_and_answered_by_voice(host, flite
         heard = await caller.wait_event("call.transcript", lambda data: data["role"] == "user" and data["final"])
         assert words(heard.data["text"]) == words(QUESTION)
         await caller.wait_silence()
-        said = words(caller.words_of("agent").removeprefix(GREETING.lower()))
-        assert "weather" in said
-        assert "paris" in said
+        assert {"weather", "paris"} <= set(words(caller.words_of("agent")))
         turn = await caller.wait_event("call.turn.completed", after=answer.utterance.began_at)
         assert 0 < turn.data["latency"]["total_ms"] < 15_000
 
 
 async def test_the_agent_falls_silent_when_it_is_spoken_over_and_answers_that(host, flite):
-    question, objection = flite(LONG), flite("Stop, what time is it now?", "rms")
+    objection = flite("What time is it now?", "rms")
     async with Caller(host.url) as caller:
         await greeted(caller)
-        answer = await caller.ask(question)
-        await caller.wait(0.6)
+        typed_at = time.monotonic()
+        caller.send("text", text="Please count to thirty.")
+        began = await caller.wait_voice(after=typed_at)
+        await caller.wait(0.8)
         interruption = await caller.talk_over(objection)
         # The goal of the benchmark is 300 ms; here caller, host and recogniser share two cores with the test run.
-        assert interruption.latency_s < 1.0
-        assert interruption.silent_at > answer.heard_at
+        assert 0 < interruption.latency_s < 1.0
         barge_in = await caller.wait_event("call.barge_in")
         assert barge_in.data["outcome"] == "interrupted"
-        await caller.wait_voice(15, after=interruption.utterance.ended_at)
-        await caller.wait_silence()
-        cut = [line for line in caller.transcript if line.role == "agent" and line.cut]
-        assert len(cut) == 1
-        assert len(words(cut[0].text)) < len(words(LONG))
-        assert "time" in caller.transcript[-1].text.lower() or "it is" in caller.transcript[-1].text.lower()
+        answer = await caller.wait_event(
+            "call.transcript",
+            lambda data: data["role"] == "agent" and data["text"].startswith("It is"),
+            timeout_s=15,
+        )
+        assert answer.arrived_at > interruption.utterance.ended_at
+        (cut,) = [line for line in caller.transcript if line.cut]
+        assert words(cut.text)[0] == "one"
+        assert len(words(cut.text)) < 15
+        assert interruption.silent_at - began < 4
 
 
 async def test_goodbye_ends_the_call_after_the_agents_own_goodbye(host, flite):
@@ -86,7 +74,7 @@ async def test_goodbye_ends_the_call_after_the_agents_own_goodbye(host, flite):
 async def test_what_the_caller_types_is_answered_by_voice(host):
     async with Caller(host.url) as caller:
         await greeted(caller)
-        typed_at = asyncio.get_running_loop().time()
+        typed_at = time.monotonic()
         caller.send("text", text="my name is Ada")
         await caller.wait_voice(after=typed_at)
         await caller.wait_silence()
@@ -96,8 +84,9 @@ async def test_what_the_caller_types_is_answered_by_voice(host):
 async def test_interrupt_and_say_work_from_the_data_channel(host):
     async with Caller(host.url) as caller:
         await greeted(caller)
+        asked_at = time.monotonic()
         caller.send("say", text="The quick brown fox jumps over the lazy dog, again and again and again, all day long.")
-        began = await caller.wait_voice(after=caller.heard.last_loud_at)
+        began = await caller.wait_voice(after=asked_at)
         await caller.wait(0.4)
         caller.send("interrupt")
         assert await caller.wait_silence(quiet_s=0.8) - began < 1.5

@@ -7,7 +7,7 @@ import pytest
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.lossy import LossyLink
 from openclaw_actors.testkit.signalling import CallRefusedError
-from tests.calls.test_conversation import QUESTION, greeted
+from tests.calls.conftest import QUESTION, greeted
 
 
 async def test_a_caller_in_a_dead_spot_dials_again_and_is_in_the_same_call(host, flite):
@@ -22,7 +22,7 @@ async def test_a_caller_in_a_dead_spot_dials_again_and_is_in_the_same_call(host,
                 await back.ask(question)
                 assert "weather" in back.words_of("user")
                 await back.wait_silence()
-                assert not back.words_of("agent").startswith("hello! how can")
+                assert "hello!" not in back.words_of("agent")
                 assert len(host.host.places.running) == 1
 
 
@@ -35,7 +35,7 @@ async def test_a_caller_whose_connection_was_closed_comes_back_without_a_second_
     async with Caller(host.url, resume=first.resume_token) as back:
         await back.ask(question)
         await back.wait_silence()
-        assert "how can i help" not in back.words_of("agent")
+        assert "hello!" not in back.words_of("agent")
         assert "weather" in back.words_of("agent")
 
 

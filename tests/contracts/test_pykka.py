@@ -6,6 +6,7 @@ import inspect
 from importlib.metadata import version
 
 import pykka
+import pytest
 from pykka import _actor, _envelope, messages
 
 
@@ -63,9 +64,5 @@ def test_a_threading_future_keeps_its_result_behind_a_condition():
 def test_a_future_resolves_once():
     future = pykka.ThreadingFuture()
     future.set_exception((ValueError, ValueError("x"), None))
-    try:
+    with pytest.raises(ValueError, match="x"):
         future.get(timeout=0)
-    except ValueError as error:
-        assert str(error) == "x"
-    else:
-        raise AssertionError

@@ -81,6 +81,11 @@ async def test_a_greeting_is_found_by_the_next_process(tmp_path: Path, disk_pool
     assert await second.get("k") == PHRASE  # in memory by now
 
 
+def test_a_directory_without_threads_to_read_it_is_a_mistake(tmp_path: Path):
+    with pytest.raises(ValueError, match="disk_pool"):
+        PhraseCache(TtsCache(dir=str(tmp_path)))
+
+
 async def test_what_a_caller_was_told_is_never_written_down(tmp_path: Path, disk_pool):
     cache = PhraseCache(TtsCache(dir=str(tmp_path)), disk_pool)
     cache.put("k", PHRASE)

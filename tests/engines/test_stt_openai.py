@@ -72,7 +72,8 @@ class Server:
         form = await request.post()
         if not {"file", "model"} <= form.keys():
             return api_error(400, "invalid_request_error", "file and model are required")
-        self.wavs.append(form["file"].file.read())
+        with form["file"].file as file:
+            self.wavs.append(file.read())
         self.forms.append({name: value for name, value in form.items() if name != "file"})
         if self.hang:
             self.hung.set()

@@ -180,6 +180,14 @@ async def test_skipping_more_than_there_is_leaves_nothing(synthesis):
     assert not await within(collect(synthesis.phrase(engine, OPUS, TEXT, skip_s=60)))
 
 
+@pytest.mark.parametrize("text", ["", " ... ", "🙂", "?!"])
+async def test_what_has_no_word_is_no_sound_and_no_request(synthesis, text: str):
+    engine = Tone(fail=TransientEngineError("no audio was received"))
+
+    assert not await within(collect(synthesis.phrase(engine, OPUS, text)))
+    assert not engine.asked
+
+
 async def test_a_clip_is_ready_as_a_whole(synthesis):
     clip = await within(synthesis.whole(Tone(), OPUS, TEXT, shareable=True))
 

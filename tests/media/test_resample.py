@@ -77,3 +77,15 @@ def test_a_stream_starts_no_threads():
     for stream in streams:
         stream.push(tone(48_000, 0.02))
     assert len(os.listdir("/proc/self/task")) == before  # noqa: PTH208 - as above
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(RATES), st.lists(st.integers(1, 3000), min_size=1, max_size=20))
+def test_nothing_is_held_back_but_the_filters_delay(rates, sizes):
+    source, target = rates
+    resampler = Resampler(source, target)
+    given_samples = got_samples = 0
+    for size in sizes:
+        given_samples += size
+        got_samples += len(resampler.push(bytes(2 * size))) // 2
+        assert given_samples / source - got_samples / target <= 0.0025

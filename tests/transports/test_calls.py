@@ -28,12 +28,12 @@ async def test_caller_and_host_hear_each_other(make_call, codec):
     call = make_call(codec)
     await call.connect()
     assert call.peer.codec is codec
-    frames, voice = await asyncio.gather(call.listener.hears(50), call.client.listens(60))
+    frames, voice = await asyncio.gather(call.listener.hears(30), call.client.listens(35))
     assert call.listener.is_contiguous()
     assert call.listener.frames[0].start == 0
-    assert pitch(b"".join(f.pcm for f in frames[10:])) == pytest.approx(CALLER_HZ, abs=2)
+    assert pitch(b"".join(f.pcm for f in frames[10:])) == pytest.approx(CALLER_HZ, abs=4)
     rate = 48_000 if codec is OPUS else 8_000
-    assert pitch(voice[-2 * rate // 2 :], rate) == pytest.approx(HOST_HZ, abs=3)
+    assert pitch(voice[-rate:], rate) == pytest.approx(HOST_HZ, abs=4)
     assert call.listener.states == ["connecting", "connected"]
 
 
@@ -50,8 +50,8 @@ async def test_a_frame_is_there_within_milliseconds_of_its_packet(make_call):
     await call.connect()
     ages = []
     call.listener.changed = lambda: ages.append(time.monotonic() - call.listener.frames[-1].arrived_at)
-    await call.client.listens(50)
-    assert len(ages) > 30
+    await call.client.listens(30)
+    assert len(ages) > 20
     assert sorted(ages)[len(ages) // 2] < 0.005, "stock: 80 ms"
 
 
@@ -66,12 +66,11 @@ async def test_a_call_that_comes_back_goes_on_in_the_media_time_where_it_was(mak
     assert other.states == ["connected"], "a listener that comes later is told what is"
 
 
-@pytest.mark.parametrize(("loss", "seed"), [(0.05, 3)])
-async def test_at_5_percent_loss_the_line_is_whole_and_the_latency_normal(make_call, loss, seed):
+async def test_at_5_percent_loss_the_line_is_whole_and_the_latency_normal(make_call):
     call = make_call()
-    call.client.link = LossyLink(Impairment(loss=loss), seed=seed)
+    call.client.link = LossyLink(Impairment(loss=0.05), seed=3)
     await call.connect()
-    await call.listener.hears(140)
+    await call.listener.hears(90)
     assert call.listener.is_contiguous()
     frames = call.listener.frames
     assert call.client.link.dropped > 2

@@ -25,7 +25,8 @@ FATAL_ALERT = bytes.fromhex("15fefd00000000000000ff00020228")
 CLOSE_NOTIFY = bytes.fromhex("15fefd00000000000000ff00020100")
 GARBAGE = b"\x16" + bytes(50)
 RTP = b"\x80\x6f" + bytes(60)
-BAD_STUN = bytes.fromhex("000100082112a442") + bytes(12) + bytes.fromhex("0006ffff00000000")
+BAD_STUN = bytes.fromhex("000100082112a442") + bytes(12) + bytes.fromhex("0024000200000000")
+"""PRIORITY in two bytes: aioice's parser raises struct.error, which its caller does not expect."""
 UNSIGNED_CHECK = bytes.fromhex("000100002112a442") + bytes(12)
 
 
@@ -53,7 +54,7 @@ class Attacker:
 
 
 async def goes_on(call: Call) -> None:
-    await asyncio.gather(call.listener.hears(15), call.client.listens(15))
+    await asyncio.gather(call.listener.hears(6), call.client.listens(6))
     assert call.peer.state == "connected"
     assert call.client.pc.connectionState == "connected"
 
@@ -80,9 +81,12 @@ async def test_an_attack_before_and_during_the_handshake_does_not_stop_the_call(
     assert dropped(reason) >= before + 20
 
 
-@pytest.mark.parametrize(
-    ("payload", "reason"),
-    [
+async def test_attacks_on_an_established_call_are_counted_and_not_heard(make_call):
+    call = make_call()
+    await call.connect()
+    await call.listener.hears(3)
+    attacker = Attacker(call.answer)
+    for payload, reason in (
         (EMPTY, "empty"),
         (FATAL_ALERT, "unvalidated"),
         (CLOSE_NOTIFY, "unvalidated"),
@@ -91,19 +95,12 @@ async def test_an_attack_before_and_during_the_handshake_does_not_stop_the_call(
         (RTP, "unvalidated"),
         (BAD_STUN, "malformed"),
         (bytes(25), "malformed"),
-    ],
-    ids=["empty", "alert", "close_notify", "garbage", "ClientHello", "RTP", "bad STUN", "zeros"],
-)
-async def test_an_attack_on_an_established_call_is_counted_and_not_heard(make_call, payload, reason):
-    call = make_call()
-    await call.connect()
-    await call.listener.hears(3)
-    attacker = Attacker(call.answer)
-    before = dropped(reason)
-    attacker.send(payload, times=60)
-    await goes_on(call)
+    ):
+        before = dropped(reason)
+        attacker.send(payload, times=60)
+        await goes_on(call)
+        assert dropped(reason) >= before + 60, payload
     attacker.close()
-    assert dropped(reason) >= before + 60
     assert call.listener.is_contiguous()
 
 
@@ -195,13 +192,20 @@ async def accept_with_candidates(make_call, lines: str, *, allow_private: bool) 
     return call.peer
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::ffff:127.0.0.1", "localhost", "127.1", "2130706433", "0.0.0.0"])
-async def test_an_offer_cannot_make_the_host_send_to_its_own_loopback(make_call, open_probe, host):
-    probe, port = await open_probe("127.0.0.1")
-    line = f"a=candidate:1 1 udp 2130706431 {host} {port} typ host\r\n"
-    await accept_with_candidates(make_call, line, allow_private=True)
+async def test_an_offer_cannot_make_the_host_send_to_its_own_loopback(make_call, open_probe):
+    spellings = ("127.0.0.1", "::ffff:127.0.0.1", "localhost", "127.1", "2130706433", "0.0.0.0")
+    probes = {spelling: await open_probe("127.0.0.1") for spelling in spellings}
+    lines = "".join(
+        f"a=candidate:{i} 1 udp 2130706431 {host} {port} typ host\r\n"
+        for i, (host, (_, port)) in enumerate(probes.items())
+    )
+    await accept_with_candidates(make_call, lines, allow_private=True)
+    reached = asyncio.Event()
+    for probe, _ in probes.values():
+        probe.changed = reached.set
     with pytest.raises(TimeoutError):
-        await probe.until(lambda: bool(probe.got), 0.3)
+        await asyncio.wait_for(reached.wait(), 0.4)
+    assert not any(probe.got for probe, _ in probes.values())
 
 
 @pytest.mark.parametrize("allowed", [False, True])

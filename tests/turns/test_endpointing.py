@@ -231,20 +231,18 @@ def test_warming_emits_nothing_and_hears_one_second_at_most() -> None:
     assert listener.endpointer.snapshot() == EndpointState(endpoint_delay_ms=200)
 
 
-def test_warming_moves_the_end_of_an_utterance_that_went_on_while_nobody_listened() -> None:
-    state = EndpointState(utterance=1000, end=2000, voiced_ms=100)
-    listener = Listener([V] * 20 + [S] * 11, state)
-    listener.endpointer.warm(bytes(2 * 31 * WINDOW), start=4000)
-    assert listener.endpointer.snapshot().end == 4000 + 20 * WINDOW
-
-
-@pytest.mark.parametrize("likely_over", [False, True])
-def test_an_utterance_open_at_a_restart_still_ends_in_silence(likely_over: bool) -> None:
-    state = EndpointState(utterance=320, rev=2, voiced_ms=600, end=9000, voiced_at=7.5, likely_over=likely_over)
+def test_an_utterance_likely_over_at_a_restart_still_ends_where_it_did() -> None:
+    state = EndpointState(utterance=320, rev=2, voiced_ms=600, end=9000, voiced_at=7.5, likely_over=True)
     listener = Listener([], state)
-    listener.position = 20_000
-    ending: list[TurnEvent] = [LikelyEnd(320, 2, 9000), TurnEnded(320, 2, 9000, 7.5)]
-    assert listener.all() == ending[likely_over:]
+    listener.position = 20_160
+    assert listener.all() == [TurnEnded(320, 2, 9000, 7.5)]
+
+
+def test_an_utterance_open_at_a_restart_ends_in_silence_and_keeps_what_nobody_listened_to() -> None:
+    state = EndpointState(utterance=320, rev=2, voiced_ms=600, end=9000, voiced_at=7.5)
+    listener = Listener([], state)
+    listener.position = 20_160
+    assert listener.all() == [LikelyEnd(320, 2, 20_160), TurnEnded(320, 2, 20_160, arrival(20_161))]
 
 
 def test_an_utterance_open_at_a_restart_goes_on_with_the_voice() -> None:

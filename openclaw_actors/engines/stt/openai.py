@@ -14,8 +14,8 @@ from openclaw_actors.settings.sections import OpenAiStt
 _WHO = "the transcription server"
 
 _SILENCE_S = 15.0
-"""The answer comes whole, after the work. OpenAI's p99 is 2 s; a server on a CPU may take 10. The stage's own deadline is
-shorter, and cancels."""
+"""The answer comes whole, after the work. OpenAI's p99 is 2 s; a server on a CPU may take 10. The stage's own deadline
+is shorter, and cancels."""
 
 _SHORTEST = SAMPLE_RATE // 10 * 2
 """Bytes: OpenAI answers 400 to less than 0.1 s."""

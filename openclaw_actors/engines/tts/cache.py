@@ -47,6 +47,9 @@ class PhraseCache:
     Args:
         settings: where on disk (empty: nowhere), and how many bytes each of memory and disk may hold (0: none).
         disk_pool: threads in which files are read and written; needed only with a directory.
+
+    Raises:
+        ValueError: there is a directory, but no ``disk_pool``.
     """
 
     def __init__(self, settings: TtsCache, disk_pool: Executor | None = None) -> None:
@@ -54,7 +57,9 @@ class PhraseCache:
         self._memory: OrderedDict[str, Encoded] = OrderedDict()
         self._bytes = 0
         self._disk_pool = disk_pool
-        with_disk = settings.dir and settings.max_bytes and disk_pool is not None
+        if settings.dir and disk_pool is None:
+            raise ValueError("a cache directory needs a disk_pool: files are not read on the event loop")
+        with_disk = settings.dir and settings.max_bytes
         self._files = PhraseFiles(Path(settings.dir).expanduser(), settings.max_bytes) if with_disk else None
         self._writes: set[asyncio.Future[None]] = set()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from typing import Any
+from typing import TypeVar
 
 import aiohttp
 import av
@@ -25,6 +25,8 @@ from openclaw_actors.errors import (
 )
 from openclaw_actors.media.voice_stream import Mp3Decoder
 from openclaw_actors.settings.sections import EdgeTts
+
+_T = TypeVar("_T")
 
 _PROBE_S = 5.0
 """Start-up waits no longer to know; a short phrase takes 0.3-1.5 s."""
@@ -109,13 +111,13 @@ class EdgeTtsEngine:
             raise UnavailableEngineError(f"tts.edge_tts: {error}; `edge-tts --list-voices` lists voices") from error
 
 
-async def _in_a_task(source: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any], None]:
+async def _in_a_task(source: AsyncIterator[_T]) -> AsyncGenerator[_T, None]:
     """The same, read by a task, which is cancelled when this is closed.
 
     Closed while it hands out a message, the package leaves its connection to the garbage collector, and aiohttp then
     reads on for up to 10 s; cancelled while it waits for the next one, it hangs up at once.
     """
-    messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+    messages: asyncio.Queue[_T | None] = asyncio.Queue()
 
     async def read() -> None:
         try:
@@ -130,9 +132,8 @@ async def _in_a_task(source: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[di
             yield message
         await reader  # raises what it met
     finally:
-        if not reader.done():
-            reader.cancel()
-            await asyncio.wait({reader})
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
 
 
 @contextlib.contextmanager

@@ -130,9 +130,8 @@ class Rendering:
             await reader  # raises what the engine did
             self._publish(await self._loop.run_in_executor(self._pool, self._road.flush))
         finally:
-            if not reader.done():
-                reader.cancel()
-                await asyncio.wait({reader})
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
 
     async def _read(self) -> None:
         try:

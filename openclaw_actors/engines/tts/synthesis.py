@@ -39,7 +39,7 @@ class Synthesis:
         Args:
             engine: who speaks.
             codec: what the packets are.
-            text: the phrase.
+            text: the phrase; without a letter or digit it is no sound.
             shareable: it holds nothing of the caller's, and may be kept on disk.
             skip_s: so much of the start was delivered before, and is left out. Cut between packets of one encode: where
                 the voice differs a little from its last take, that splice is heard less than a fresh encoder's start
@@ -48,6 +48,8 @@ class Synthesis:
         Raises:
             EngineError: the engine's, also in the middle.
         """
+        if not any(map(str.isalnum, text)):
+            return  # "...", a lone emoji: a service that answers it with no sound is not at fault
         key = phrase_key(engine.cache_key, codec, text)
         skip = round(skip_s * codec.pcm_rate / codec.packet_samples)
         whole = await self._cache.get(key, shareable=shareable)

@@ -7,6 +7,7 @@ The token (Sec-MS-GEC) is not checked: nobody outside Microsoft knows how.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -119,9 +120,10 @@ class FakeEdge:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         try:
-            async for message in socket:
-                if message.type == WSMsgType.TEXT:
-                    await self._message(request, socket, entry, message, fault)
+            with contextlib.suppress(ConnectionResetError):  # the client's doing, or a fault's
+                async for message in socket:
+                    if message.type == WSMsgType.TEXT:
+                        await self._message(request, socket, entry, message, fault)
         finally:
             entry.closed.set()
         return socket

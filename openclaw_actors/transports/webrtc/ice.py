@@ -99,25 +99,34 @@ class IceGuard:
         return candidates + await self._ask_servers(connection, component)
 
     async def _bind(self, connection: aioice.Connection, address: str) -> _GuardedProtocol:
+        sock = self._socket(address)
+        _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _GuardedProtocol(connection, self), sock=sock
+        )
+        return protocol
+
+    def _socket(self, address: str) -> socket.socket:
+        """A socket on a free port of the range: bound here, as uvloop would let two calls share a port."""
         first, last = self.port_range
         count = last - first + 1
         offset = self.shuffle.randrange(count)
-        ports = [first + (offset + i) % count for i in range(count)] if first else [0]
-        loop = asyncio.get_running_loop()
-        for port in ports:
-            try:
-                transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: _GuardedProtocol(connection, self), local_addr=(address, port)
-                )
-            except OSError as error:
-                if error.errno != EADDRINUSE:
-                    raise
-                continue
-            sock = transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
-            return protocol
-        raise OSError(EADDRINUSE, f"no free UDP port from {first} to {last} on {address}")
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
+            for i in range(count):
+                try:
+                    sock.bind((address, first + (offset + i) % count))
+                except OSError as error:
+                    if error.errno != EADDRINUSE or i == count - 1:
+                        raise
+                else:
+                    return sock
+        except OSError:
+            sock.close()
+            raise
+        raise AssertionError("a range has at least one port")
 
     def _shown(self, host: str, local: list[str]) -> list[str]:
         """The addresses that are announced for a socket bound to ``host``."""

@@ -1,0 +1,101 @@
+"""The private names of aiortc that aiortc_private.py uses: a failure here means that aiortc has changed under it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, rtcrtpreceiver
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.rtp import RtpPacket
+
+from openclaw_actors.media.jitter import RtpAudio
+from openclaw_actors.transports.webrtc.aiortc_private import ice_connections, tap_receiver
+
+
+@pytest.fixture
+async def receiver():
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.addTransceiver("audio")
+    yield pc.getReceivers()[0]
+    await pc.close()
+
+
+async def test_a_receiver_keeps_its_jitter_buffer_and_decoder_queue_where_we_replace_them(receiver):
+    assert isinstance(receiver._RTCRtpReceiver__jitter_buffer, JitterBuffer)
+    assert hasattr(receiver._RTCRtpReceiver__decoder_queue, "get")
+    tap_receiver(receiver, lambda _: None, stock=True)
+    assert isinstance(receiver._RTCRtpReceiver__jitter_buffer, JitterBuffer), "stock means stock"
+    tap_receiver(receiver, lambda _: None, stock=False)
+    assert not isinstance(receiver._RTCRtpReceiver__jitter_buffer, JitterBuffer)
+
+
+def test_the_jitter_buffers_interface_is_the_one_that_we_offer():
+    source = inspect.getsource(rtcrtpreceiver.RTCRtpReceiver._handle_rtp_packet)
+    assert "packet._data = depayload(codec, packet.payload)" in source
+    assert "pli_flag, encoded_frame = self.__jitter_buffer.add(packet)" in source
+    assert "self.__decoder_queue.put((codec, encoded_frame))" in source
+
+
+def test_a_jitter_frame_has_data_and_timestamp():
+    frame = JitterFrame(b"x", 960)
+    assert (frame.data, frame.timestamp) == (b"x", 960)
+
+
+async def test_a_packet_goes_to_the_sink_with_its_numbers_and_the_time(receiver):
+    got: list[RtpAudio] = []
+    tap_receiver(receiver, got.append, stock=False, clock=lambda: 12.5)
+    packet = RtpPacket(payload_type=111, sequence_number=65_535, timestamp=4_294_967_295, ssrc=77)
+    packet._data = b"opus"
+    assert receiver._RTCRtpReceiver__jitter_buffer.add(packet) == (False, None)
+    assert got == [RtpAudio(65_535, 4_294_967_295, b"opus", 12.5, 77)]
+
+
+async def test_the_decoder_thread_ends_as_soon_as_it_looks_into_our_queue(receiver):
+    tap_receiver(receiver, lambda _: None, stock=True)
+    ended: asyncio.Queue = asyncio.Queue()
+    thread = threading.Thread(
+        target=rtcrtpreceiver.decoder_worker,
+        args=(
+            asyncio.get_running_loop(),
+            receiver._RTCRtpReceiver__decoder_queue,
+            ended,
+            threading.Event(),
+        ),
+    )
+    thread.start()
+    assert await asyncio.wait_for(ended.get(), 5) is None
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+async def test_frames_of_the_stock_buffer_are_numbered_in_their_order(receiver):
+    got: list[RtpAudio] = []
+    tap_receiver(receiver, got.append, stock=True, clock=lambda: 1.0)
+    queue = receiver._RTCRtpReceiver__decoder_queue
+    for timestamp in (0, 960, 2880):
+        queue.put((None, JitterFrame(b"x", timestamp)))
+    queue.put(None)
+    assert [(p.sequence, p.timestamp) for p in got] == [(0, 0), (1, 960), (2, 2880)]
+
+
+async def test_a_receiver_without_these_names_is_refused_in_words():
+    with pytest.raises(RuntimeError, match="aiortc has no _RTCRtpReceiver__jitter_buffer"):
+        tap_receiver(object(), lambda _: None, stock=False)
+
+
+async def test_each_transport_has_one_aioice_connection():
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.addTransceiver("audio")
+    pc.createDataChannel("events")
+    connections = ice_connections(pc)
+    assert len(connections) == 2, "not bundled until the answer"
+    assert all(hasattr(connection, "get_component_candidates") for connection in connections)
+    await pc.close()
+
+
+async def test_a_sender_passes_an_encoded_packet_on_as_it_is():
+    source = inspect.getsource(__import__("aiortc").RTCRtpSender._next_encoded_frame)
+    assert "self.__encoder.pack(data)" in source
