@@ -13,7 +13,13 @@ const AUDIBLE = 0.005;
 /** A cough opens an utterance that nobody closes: after this much quiet the caller is not speaking any more. */
 const QUIET_MS = 2500;
 const LIVE = new Set(["connecting", "connected", "reconnecting"]);
-const HEADLINES = { idle: "Ready when you are", connecting: "Calling…", reconnecting: "Calling again…", ended: "Call ended", failed: "Call failed" };
+const HEADLINES = {
+  idle: "Ready when you are",
+  connecting: "Calling…",
+  reconnecting: "Calling again…",
+  ended: "Call ended",
+  failed: "Call failed",
+};
 const ENDINGS = {
   local_hangup: "You hung up.",
   caller_hangup: "You hung up.",
@@ -36,7 +42,12 @@ const muteButton = at("mute-button");
 const microphones = at("mic-select");
 const host = new URL(".", location.href).href.replace(/\/$/, "");
 
-const call = new VoiceCall({ url: host, token: sessionStorage.getItem(TOKEN_KEY) ?? "", playTo: at("remote-audio"), metadata: { client: "console" } });
+const call = new VoiceCall({
+  url: host,
+  token: sessionStorage.getItem(TOKEN_KEY) ?? "",
+  playTo: at("remote-audio"),
+  metadata: { client: "console" },
+});
 window.openclawCall = call;
 
 const transcript = new Transcript(at("transcript"));
@@ -122,7 +133,8 @@ call.addEventListener("state", ({ detail: { state, reason } }) => {
   stages.working([]);
   headline(HEADLINES[state] ?? "Listening");
   ENTER[state]?.(reason);
-  for (const control of [muteButton, at("interrupt-button"), ...at("text-form").elements]) control.disabled = state !== "connected";
+  for (const control of [muteButton, at("interrupt-button"), ...at("text-form").elements])
+    control.disabled = state !== "connected";
 });
 
 call.addEventListener("error", ({ detail }) => {
@@ -241,7 +253,8 @@ at("token-form").addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea"))
+    return;
   if (event.key.toLowerCase() === "m" && !muteButton.disabled) toggleMute();
   if (event.key === "Escape" && LIVE.has(call.state)) call.hangUp();
 });
@@ -251,13 +264,17 @@ document.addEventListener("keydown", (event) => {
 /** Names are told only after the microphone was allowed once; until then there is but the default one. */
 async function listMicrophones() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-  const known = devices.filter(({ kind, deviceId }) => kind === "audioinput" && deviceId && deviceId !== "default");
+  const known = devices.filter(
+    ({ kind, deviceId }) => kind === "audioinput" && deviceId && deviceId !== "default",
+  );
   const chosen = microphones.value;
-  microphones.replaceChildren(...[{ deviceId: "", label: "Default microphone" }, ...known].map(({ deviceId, label }) => {
-    const option = element("option", "", label || "Microphone");
-    option.value = deviceId;
-    return option;
-  }));
+  microphones.replaceChildren(
+    ...[{ deviceId: "", label: "Default microphone" }, ...known].map(({ deviceId, label }) => {
+      const option = element("option", "", label || "Microphone");
+      option.value = deviceId;
+      return option;
+    }),
+  );
   microphones.value = known.some(({ deviceId }) => deviceId === chosen) ? chosen : "";
 }
 

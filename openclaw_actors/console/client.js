@@ -8,8 +8,8 @@
  *   button.onclick = () => call.start();      // from a click: browsers give sound and microphone to gestures only
  *
  * Events (all CustomEvents; look at `detail`)
- *   state  {state, reason, code}: idle, connecting, connected, reconnecting, ended, failed. For "failed" the reason is a
- *          sentence to show; for "ended" it is the host's code, or "local_hangup".
+ *   state  {state, reason, code}: idle, connecting, connected, reconnecting, ended, failed. For "failed" the reason
+ *          is a sentence to show; for "ended" it is the host's code, or "local_hangup" or "closed_by_host".
  *   event  every event of the host: {id, type, time, call_id, sequence, data}.
  *   level  {input, output}: RMS of microphone and agent, 0 to 1, ten times a second while a call is up.
  *   error  {code, detail, status}: what went wrong, in a sentence; the call may well go on.
@@ -22,7 +22,7 @@
 
 /** ICE says "disconnected" after a few lost checks and often heals by itself; longer than this, the caller hears it. */
 const DISCONNECTED_GRACE_MS = 2000;
-/** The host sends a packet every 20 ms, silence too. None for so long is a dead link; ICE took 10 s to say so (Chromium). */
+/** The host sends a packet every 20 ms, silence too: none for so long is a dead link. Chromium's ICE took 10 s to say so. */
 const LINK_SILENT_MS = 3000;
 const LINK_CHECK_MS = 500;
 /** Pauses between redials; the last one repeats. Up to a fifth is added, or a restarted host gets all callers at once. */
@@ -69,7 +69,14 @@ export class VoiceCall extends EventTarget {
    * @param {boolean} [options.autoRedial] call again, and go on, when the network changes or breaks
    * @param {HTMLAudioElement|null} [options.playTo] plays the agent; null: play `remoteStream` yourself
    */
-  constructor({ url = "", token = "", audio = {}, metadata = {}, autoRedial = true, playTo = new Audio() } = {}) {
+  constructor({
+    url = "",
+    token = "",
+    audio = {},
+    metadata = {},
+    autoRedial = true,
+    playTo = new Audio(),
+  } = {}) {
     super();
     this.#url = url.replace(/\/+$/, "");
     this.token = token;
@@ -79,11 +86,19 @@ export class VoiceCall extends EventTarget {
     this.#player = playTo;
   }
 
-  get state() { return this.#state; }
-  get callId() { return this.#leg?.callId ?? ""; }
-  get muted() { return this.#muted; }
+  get state() {
+    return this.#state;
+  }
+  get callId() {
+    return this.#leg?.callId ?? "";
+  }
+  get muted() {
+    return this.#muted;
+  }
   /** The agent's sound, or null while there is none. @returns {MediaStream|null} */
-  get remoteStream() { return this.#leg?.remoteStream ?? null; }
+  get remoteStream() {
+    return this.#leg?.remoteStream ?? null;
+  }
 
   /**
    * Ask for the microphone and call. Settles when the call is up, or was hung up meanwhile.
@@ -126,13 +141,19 @@ export class VoiceCall extends EventTarget {
   }
 
   /** Make the agent stop speaking now. @returns {boolean} whether it was sent */
-  interrupt() { return this.#command({ type: "interrupt" }); }
+  interrupt() {
+    return this.#command({ type: "interrupt" });
+  }
 
   /** Tell the agent something as if you had said it. @returns {boolean} whether it was sent */
-  sendText(text) { return this.#command({ type: "text", text }); }
+  sendText(text) {
+    return this.#command({ type: "text", text });
+  }
 
   /** Let the agent speak this line, word for word. @returns {boolean} whether it was sent */
-  say(text) { return this.#command({ type: "say", text }); }
+  say(text) {
+    return this.#command({ type: "say", text });
+  }
 
   /**
    * Use another microphone, at once if a call is up.
@@ -149,7 +170,7 @@ export class VoiceCall extends EventTarget {
 
   #command(command) {
     const sent = this.#leg?.send(command) ?? false;
-    if (!sent) this.#emit("error", { code: "not_connected", detail: "There is no call to send this to.", status: 0 });
+    if (!sent) this.#complain("not_connected", "There is no call to send this to.");
     return sent;
   }
 
@@ -165,7 +186,7 @@ export class VoiceCall extends EventTarget {
   }
 
   #useDefaultMicrophone() {
-    this.#emit("error", { code: "microphone_lost", detail: "The microphone went away; using the default one.", status: 0 });
+    this.#complain("microphone_lost", "The microphone went away; using the default one.");
     this.useMicrophone("").catch((error) => this.#emit("error", VoiceCallError.from(error).toJSON()));
   }
 
@@ -252,7 +273,11 @@ export class VoiceCall extends EventTarget {
         }
       }
     }
-    this.#finish("failed", `The connection was lost and did not come back within ${REDIAL_FOR_MS / 1000} seconds.`, "connection_lost");
+    this.#finish(
+      "failed",
+      `The connection was lost and did not come back within ${REDIAL_FOR_MS / 1000} seconds.`,
+      "connection_lost",
+    );
   }
 
   /** Wait, but not after the network has come back or the call was hung up. */
@@ -274,7 +299,7 @@ export class VoiceCall extends EventTarget {
     // While the call moves to a new leg, what the old one says of the end is about itself.
     if (leg !== this.#leg || OVER.has(this.#state)) return;
     if (message.type === "error") {
-      this.#emit("error", { code: message.data?.code ?? "error", detail: message.data?.detail ?? "", status: 0 });
+      this.#complain(message.data?.code ?? "error", message.data?.detail ?? "");
       return;
     }
     if (message.type === "call.ended" && this.#state === "reconnecting") return;
@@ -290,7 +315,7 @@ export class VoiceCall extends EventTarget {
       await this.#player.play();
     } catch (error) {
       if (error.name !== "NotAllowedError") return; // AbortError: the call ended, or moved to its next leg
-      this.#emit("error", { code: "playback_blocked", detail: "The browser blocked the sound: press a key or tap the page.", status: 0 });
+      this.#complain("playback_blocked", "The browser blocked the sound: tap the page.");
       window.addEventListener("pointerdown", () => this.#player.play().catch(() => {}), { once: true });
     }
   }
@@ -304,11 +329,15 @@ export class VoiceCall extends EventTarget {
     // "change" also comes with each new estimate of the speed; only another kind of network moves our address.
     const network = navigator.connection;
     let kind = network?.type;
-    network?.addEventListener?.("change", () => {
-      if (network.type === kind) return;
-      kind = network.type;
-      if (kind !== "none") this.#redial({ evenIfHealed: true });
-    }, { signal });
+    network?.addEventListener?.(
+      "change",
+      () => {
+        if (network.type === kind) return;
+        kind = network.type;
+        if (kind !== "none") this.#redial({ evenIfHealed: true });
+      },
+      { signal },
+    );
   }
 
   #finish(state, reason = "", code = "") {
@@ -329,6 +358,11 @@ export class VoiceCall extends EventTarget {
   #enter(state, reason = "", code = reason) {
     this.#state = state;
     this.#emit("state", { state, reason, code });
+  }
+
+  /** An error that does not end the call. */
+  #complain(code, detail) {
+    this.#emit("error", { code, detail, status: 0 });
   }
 
   #emit(name, detail) {
@@ -378,7 +412,9 @@ class Leg {
     };
   }
 
-  get isConnected() { return this.#peer.connectionState === "connected" && !this.closedByHost; }
+  get isConnected() {
+    return this.#peer.connectionState === "connected" && !this.closedByHost;
+  }
 
   /** Offer, and take the answer. @returns {Promise<string>} the token that resumes this call */
   async call(metadata, resume, signal) {
@@ -387,7 +423,10 @@ class Leg {
     const { sdp } = this.#peer.localDescription;
     const offer = { type: "offer", sdp, metadata, ...(resume && { resume }) };
     const { response, body } = await request(`${this.#url}/webrtc/offer`, {
-      method: "POST", token: this.#token, signal, json: offer,
+      method: "POST",
+      token: this.#token,
+      signal,
+      json: offer,
     });
     // Another origin sees Location only where CORS exposes it; hanging up then goes through the channel.
     const location = response.headers.get("Location");
@@ -412,8 +451,14 @@ class Leg {
   connected(signal) {
     if (this.isConnected) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const lost = () => reject(new VoiceCallError("no_media", "The host answered, but no sound gets through. "
-        + "A firewall may block UDP: the host can open udp_port_range, or use a TURN server."));
+      const lost = () =>
+        reject(
+          new VoiceCallError(
+            "no_media",
+            "The host answered, but no sound gets through. " +
+              "A firewall may block UDP: the host can open udp_port_range, or use a TURN server.",
+          ),
+        );
       const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
       limit.addEventListener("abort", lost);
       this.#peer.addEventListener("connectionstatechange", () => {
@@ -432,16 +477,23 @@ class Leg {
 
   async packetsReceived() {
     const stats = await this.#peer.getStats();
-    return [...stats.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "audio")?.packetsReceived ?? 0;
+    return (
+      [...stats.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "audio")
+        ?.packetsReceived ?? 0
+    );
   }
 
-  replaceTrack(track) { return this.#sender.replaceTrack(track); }
+  replaceTrack(track) {
+    return this.#sender.replaceTrack(track);
+  }
 
   hangUp() {
     this.send({ type: "hangup" });
     if (!this.#session) return;
     // keepalive: the request outlives a page that is being closed. A 404 means that the call is over already.
-    fetch(this.#session, { method: "DELETE", headers: authorization(this.#token), keepalive: true }).catch(() => {});
+    fetch(this.#session, { method: "DELETE", headers: authorization(this.#token), keepalive: true }).catch(
+      () => {},
+    );
     this.#session = "";
   }
 
@@ -460,12 +512,19 @@ class Meter {
   #timer;
 
   constructor(onLevels) {
-    this.#timer = setInterval(() => onLevels({ input: this.#rms("input"), output: this.#rms("output") }), LEVEL_EVERY_MS);
+    this.#timer = setInterval(
+      () => onLevels({ input: this.#rms("input"), output: this.#rms("output") }),
+      LEVEL_EVERY_MS,
+    );
     this.#context.resume().catch(() => {}); // without a gesture it stays silent until one comes
   }
 
-  input(stream) { this.#listen("input", stream); }
-  output(stream) { this.#listen("output", stream); }
+  input(stream) {
+    this.#listen("input", stream);
+  }
+  output(stream) {
+    this.#listen("output", stream);
+  }
 
   #listen(side, stream) {
     this.#sides[side]?.source.disconnect();
@@ -500,14 +559,21 @@ export class VoiceCallError extends Error {
   }
 
   static from(error) {
-    return error instanceof VoiceCallError ? error : new VoiceCallError("failed", String(error?.message ?? error));
+    return error instanceof VoiceCallError
+      ? error
+      : new VoiceCallError("failed", String(error?.message ?? error));
   }
 
-  toJSON() { return { code: this.code, detail: this.message, status: this.status }; }
+  toJSON() {
+    return { code: this.code, detail: this.message, status: this.status };
+  }
 }
 
 const MICROPHONE_ERRORS = {
-  NotAllowedError: ["microphone_refused", "The microphone was refused. Allow it for this page in the address bar, then call again."],
+  NotAllowedError: [
+    "microphone_refused",
+    "The microphone was refused. Allow it for this page in the address bar, then call again.",
+  ],
   NotFoundError: ["no_microphone", "No microphone was found. Connect one, then call again."],
   NotReadableError: ["microphone_busy", "The microphone can't be opened: another program may hold it."],
 };
@@ -515,8 +581,11 @@ const MICROPHONE_ERRORS = {
 /** @throws {VoiceCallError} with words for people */
 async function openMicrophone({ deviceId, ...constraints }, signal) {
   if (!navigator.mediaDevices?.getUserMedia) {
-    throw new VoiceCallError("insecure_origin", "Browsers give the microphone to secure pages only. Open this page over "
-      + "https (start the host with: serve --tls self-signed), or as http://localhost on the host's own machine.");
+    throw new VoiceCallError(
+      "insecure_origin",
+      "Browsers give the microphone to secure pages only. Open this page over " +
+        "https (start the host with: serve --tls self-signed), or as http://localhost on the host's own machine.",
+    );
   }
   const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...constraints };
   if (deviceId) audio.deviceId = typeof deviceId === "string" ? { exact: deviceId } : deviceId;
@@ -529,7 +598,10 @@ async function openMicrophone({ deviceId, ...constraints }, signal) {
     if (signal.aborted) throw error;
     // The device that was chosen is no longer there.
     if (deviceId && error.name === "OverconstrainedError") return openMicrophone(constraints, signal);
-    const [code, detail] = MICROPHONE_ERRORS[error.name] ?? ["microphone_failed", `The microphone failed: ${error.message}`];
+    const [code, detail] = MICROPHONE_ERRORS[error.name] ?? [
+      "microphone_failed",
+      `The microphone failed: ${error.message}`,
+    ];
     throw new VoiceCallError(code, detail);
   }
 }
@@ -540,12 +612,19 @@ function authorization(token) {
 
 /** One bounded JSON request. @throws {VoiceCallError} with the problem's own words (RFC 9457) where it has any */
 async function request(url, { method = "GET", token, json, signal }) {
-  const headers = { Accept: "application/json", ...authorization(token), ...(json && { "Content-Type": "application/json" }) };
+  const headers = {
+    Accept: "application/json",
+    ...authorization(token),
+    ...(json && { "Content-Type": "application/json" }),
+  };
   let response;
   let body;
   try {
     response = await fetch(url, {
-      method, headers, cache: "no-store", body: json && JSON.stringify(json),
+      method,
+      headers,
+      cache: "no-store",
+      body: json && JSON.stringify(json),
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
     });
     body = await response.json().catch(() => ({}));
@@ -555,5 +634,8 @@ async function request(url, { method = "GET", token, json, signal }) {
   if (response.ok) return { response, body };
   const detail = body.detail || body.title || `The host answered with status ${response.status}.`;
   const mayPass = response.status >= 500 || response.status === 429 || response.status === 408;
-  throw new VoiceCallError(body.code || `http_${response.status}`, detail, { status: response.status, mayPass });
+  throw new VoiceCallError(body.code || `http_${response.status}`, detail, {
+    status: response.status,
+    mayPass,
+  });
 }

@@ -43,7 +43,10 @@ export class Engines {
     let body;
     try {
       // 503 carries the same body: not ready yet, or draining.
-      const response = await fetch(`${this.#url}/readyz`, { cache: "no-store", signal: AbortSignal.timeout(EVERY_MS) });
+      const response = await fetch(`${this.#url}/readyz`, {
+        cache: "no-store",
+        signal: AbortSignal.timeout(EVERY_MS),
+      });
       body = await response.json();
     } catch {
       this.#onReadiness({ state: "down", text: "Host not reachable", serving: {} });
@@ -51,10 +54,16 @@ export class Engines {
     }
     const stages = body.engines ?? {};
     this.#show(stages);
-    const serving = Object.fromEntries(Object.entries(stages).map(([stage, told]) => [stage, told.serving ?? ""]));
+    const serving = Object.fromEntries(
+      Object.entries(stages).map(([stage, told]) => [stage, told.serving ?? ""]),
+    );
     // Not ready although every stage is served: the host is on its way out.
     const waiting = Object.values(serving).every(Boolean) ? "No new calls now" : "Engines are starting…";
-    this.#onReadiness({ state: body.ready ? "ready" : "starting", text: body.ready ? "Host ready" : waiting, serving });
+    this.#onReadiness({
+      state: body.ready ? "ready" : "starting",
+      text: body.ready ? "Host ready" : waiting,
+      serving,
+    });
     return Object.values(stages).some(({ engines }) => engines.some(({ state }) => COMING.has(state)));
   }
 

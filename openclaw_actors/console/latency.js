@@ -41,19 +41,28 @@ export class Latency {
     this.#list.prepend(row(turn, latency));
     while (this.#list.children.length > KEPT) this.#list.lastElementChild.remove();
     const scale = Math.max(FULL_SCALE_MS, ...this.#totals.slice(-KEPT));
-    for (const bar of this.#list.querySelectorAll(".bar")) bar.style.setProperty("--share", bar.dataset.ms / scale);
+    for (const bar of this.#list.querySelectorAll(".bar"))
+      bar.style.setProperty("--share", bar.dataset.ms / scale);
     this.#summary.textContent = `median ${milliseconds(median(this.#totals))}`;
   }
 }
 
 function row(turn, latency) {
-  const parts = PARTS.filter(([key]) => latency[key] > 0).map(([key, words], at) => ({ key, words, at, ms: latency[key] }));
+  const parts = PARTS.filter(([key]) => latency[key] > 0).map(([key, words], at) => ({
+    key,
+    words,
+    at,
+    ms: latency[key],
+  }));
   const item = element("li", "turn");
   item.dataset.turn = turn;
   const bar = element("div", "bar");
   bar.dataset.ms = latency.total_ms;
   bar.setAttribute("role", "img");
-  bar.setAttribute("aria-label", parts.map(({ words, ms }) => `${words} ${milliseconds(ms)}`).join(", ") || "no parts known");
+  bar.setAttribute(
+    "aria-label",
+    parts.map(({ words, ms }) => `${words} ${milliseconds(ms)}`).join(", ") || "no parts known",
+  );
   const list = element("dl", "parts");
   for (const { key, words, ms } of parts) {
     const colour = `part-${PARTS.findIndex(([name]) => name === key) + 1}`;
@@ -72,7 +81,12 @@ function row(turn, latency) {
     piece.style.setProperty("--ms", rest);
     bar.append(piece);
   }
-  item.append(element("span", "turn-name", `Turn ${turn}`), bar, element("span", "turn-total", milliseconds(latency.total_ms)), list);
+  item.append(
+    element("span", "turn-name", `Turn ${turn}`),
+    bar,
+    element("span", "turn-total", milliseconds(latency.total_ms)),
+    list,
+  );
   return item;
 }
 

@@ -7,7 +7,11 @@ const RELEASE = 0.08;
 /** Radius of the button and a gap, as a share of the canvas. */
 const RIM = 0.26;
 /** How far out each contour lies, and how strong it is. */
-const LAYERS = [[1.15, 0.3], [0.7, 0.42], [0.3, 0.55]];
+const LAYERS = [
+  [1.15, 0.3],
+  [0.7, 0.42],
+  [0.3, 0.55],
+];
 
 /** RMS to 0…1 as the ear takes it: -54 dB is nothing, -12 dB is a loud voice. */
 export function loudness(rms) {
@@ -107,7 +111,11 @@ export class Orb {
   /** Three waves that never fall together, 0 to about 1; without motion, a circle. */
   #ripple(angle, seconds, grow) {
     if (seconds === 0) return 0.6;
-    return 0.5 + 0.22 * Math.sin(3 * angle + 1.1 * seconds + 2 * grow) + 0.18 * Math.sin(4 * angle - 1.7 * seconds)
-      + 0.14 * Math.sin(7 * angle + 2.3 * seconds + 5 * grow);
+    return (
+      0.5 +
+      0.22 * Math.sin(3 * angle + 1.1 * seconds + 2 * grow) +
+      0.18 * Math.sin(4 * angle - 1.7 * seconds) +
+      0.14 * Math.sin(7 * angle + 2.3 * seconds + 5 * grow)
+    );
   }
 }

@@ -1,9 +1,21 @@
 /** The five chips: what each stage of the call is doing, with which engine, and how often it was restarted. */
 
-export const STAGE_NAMES = { transport: "Transport", turns: "Turns", stt: "Hearing", agent: "Agent", tts: "Voice" };
+export const STAGE_NAMES = {
+  transport: "Transport",
+  turns: "Turns",
+  stt: "Hearing",
+  agent: "Agent",
+  tts: "Voice",
+};
 
 const STATE_WORDS = { idle: "Idle", ready: "Ready", working: "Working", down: "Restarting" };
-const WORKING_WORDS = { transport: "Sending", turns: "Following", stt: "Listening", agent: "Thinking", tts: "Speaking" };
+const WORKING_WORDS = {
+  transport: "Sending",
+  turns: "Following",
+  stt: "Listening",
+  agent: "Thinking",
+  tts: "Speaking",
+};
 
 /** An SVG of the sprite, hidden from screen readers: a word always stands beside it. */
 export function icon(name) {
@@ -38,7 +50,13 @@ export class Stages {
       const engine = element("span", "stage-engine");
       const restarts = element("span", "stage-restarts");
       restarts.hidden = true;
-      chip.append(face, element("span", "stage-name", STAGE_NAMES[chip.dataset.stage]), state, engine, restarts);
+      chip.append(
+        face,
+        element("span", "stage-name", STAGE_NAMES[chip.dataset.stage]),
+        state,
+        engine,
+        restarts,
+      );
       chip.addEventListener("animationend", ({ animationName }) => {
         if (animationName === "flash") chip.classList.remove("restarted");
       });

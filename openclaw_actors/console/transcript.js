@@ -96,7 +96,8 @@ export class Transcript {
   }
 
   #agentLine(turn) {
-    if (turn !== undefined) return this.#log.querySelector(`.line[data-role="agent"][data-turn="${CSS.escape(turn)}"]`);
+    if (turn !== undefined)
+      return this.#log.querySelector(`.line[data-role="agent"][data-turn="${CSS.escape(turn)}"]`);
     const last = [...this.#log.querySelectorAll(".line")].at(-1);
     return last?.dataset.role === "agent" && last.dataset.final === "false" ? last : null;
   }

@@ -237,7 +237,7 @@ class Catalogue:
         try:
             while not (await asyncio.wait({opening}, timeout=self._open_s))[0]:
                 progress = candidate.engine.progress if isinstance(candidate.engine, Fetching) else None
-                if progress is None or progress == seen:
+                if progress == seen:  # a download that has ended, None, is progress too: what follows is the loading
                     raise UnavailableEngineError(f"it was not ready after {self._open_s:g} s")
                 seen = progress
             opening.result()

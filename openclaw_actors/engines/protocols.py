@@ -58,7 +58,17 @@ class SttEngine(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """One thing to answer. ``caller``: their number in E.164, empty where none is known. ``history`` ends before ``text``; ``unfinished``: continue after these words."""
+    """One thing to answer.
+
+    Args:
+        call_id: whose call it is.
+        caller: their number in E.164; empty where none is known for sure.
+        text: what to answer.
+        history: the conversation before ``text``.
+        system_prompt: how to answer.
+        call_seconds: how long the call has been up.
+        unfinished: words of a broken-off attempt that the caller hears already: continue after them.
+    """
 
     call_id: str
     caller: str

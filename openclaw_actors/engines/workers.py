@@ -7,12 +7,11 @@ killed; a segmentation fault takes the process, and all calls with it. POSIX onl
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from openclaw_actors.engines.worker_frames import FrameError, pack
-from openclaw_actors.engines.worker_job import Job, fault_of
+from openclaw_actors.engines.worker_job import Job, JobQueue, fault_of
 from openclaw_actors.engines.worker_process import WorkerDiedError, WorkerProcess
 from openclaw_actors.errors import (
     BrokenEngineError,
@@ -72,17 +71,14 @@ class WorkerPool:
     ) -> None:
         self.name = name
         self._hello = (factory, options, nice)
-        self._queue = queue
         self._workers = workers
         self._warm_s = warm_s
         self._native_threads = native_threads
-        self._waiting: deque[Job] = deque()
-        self._wake = asyncio.Event()
+        self._waiting = JobQueue(name, queue)
         self._starting = asyncio.Lock()
         self._slots: set[asyncio.Task[None]] = set()
         self._processes: set[WorkerProcess] = set()
         self._trouble = ""
-        self._depth = metrics.pool_queue_depth.labels(pool=name)
         self._abandoned = metrics.pool_abandoned_total.labels(pool=name)
 
     @property
@@ -106,7 +102,7 @@ class WorkerPool:
         async with self._starting:
             if self._slots:
                 if not self.pids:
-                    raise UnavailableEngineError(f"{self.name}: {self._trouble}")
+                    raise UnavailableEngineError(f"{self.name}: {self._trouble or 'its worker is being replaced'}")
                 return
             for process in await self._spawn_all():
                 slot = asyncio.create_task(self._serve(process), name=f"worker pool {self.name}")
@@ -166,9 +162,9 @@ class WorkerPool:
             slot.cancel()
         if slots:
             await asyncio.wait(slots)
-        while self._waiting:
-            self._waiting.popleft().answers.put_nowait(self._closed())
-        self._changed()
+        for process in set(self._processes):  # of a slot that was cancelled before it ran
+            await self._bury(process)
+        self._waiting.clear(self._closed())
 
     def _closed(self) -> UnavailableEngineError:
         return UnavailableEngineError(f"{self.name} was closed")
@@ -178,15 +174,12 @@ class WorkerPool:
     def _submit(self, payload: Any, deadline_s: float) -> Job:
         if not self._slots:
             raise UnavailableEngineError(f"{self.name} is not running")
-        if len(self._waiting) >= self._queue:
-            raise TransientEngineError(f"{self.name}: {self._queue} jobs wait already")
         try:
             frame = pack("job", payload)
         except FrameError as error:
             raise BrokenEngineError(f"{self.name}: {error}") from error
         job = Job(frame, deadline_s)
-        self._waiting.append(job)
-        self._changed()
+        self._waiting.put(job)
         return job
 
     async def _answer(self, job: Job) -> tuple[str, Any]:
@@ -206,18 +199,10 @@ class WorkerPool:
         return SlowEngineError(f"{self.name}: no answer after {job.deadline_s:g} s, {where}")
 
     def _abandon(self, job: Job) -> None:
-        if job.abandoned:
-            return
         job.abandoned = True
-        if job in self._waiting:
-            self._waiting.remove(job)
-            self._changed()
-        elif job.process is not None:
+        self._waiting.drop(job)
+        if job.process is not None:
             job.process.send(pack("cancel", None))
-
-    def _changed(self) -> None:
-        self._depth.set(len(self._waiting))
-        self._wake.set()
 
     # --- The side of the processes ----------------------------------------------------------------------------
 
@@ -227,7 +212,7 @@ class WorkerPool:
             self._hello,
             native_threads=self._native_threads,
             warm_s=self._warm_s,
-            on_end=self._wake.set,
+            on_end=self._waiting.wake,
         )
         self._processes.add(process)
         return process
@@ -261,7 +246,7 @@ class WorkerPool:
                         process = await self._spawn()
                         self._trouble = ""
                     while True:
-                        await self._work(process, await self._next_job(process))
+                        await self._work(process, await self._waiting.take(process))
                         failures = 0
                 except (WorkerDiedError, UnavailableEngineError) as trouble:
                     failures += 1
@@ -278,16 +263,6 @@ class WorkerPool:
         self._slots.discard(slot)
         if not slot.cancelled() and slot.exception() is not None:
             log.error("worker pool failed", pool=self.name, exc_info=slot.exception())
-
-    async def _next_job(self, process: WorkerProcess) -> Job:
-        while not self._waiting or process.ended:
-            if process.ended:
-                await process.receive()  # raises how it ended
-            self._wake.clear()
-            await self._wake.wait()
-        job = self._waiting.popleft()
-        self._changed()
-        return job
 
     async def _work(self, process: WorkerProcess, job: Job) -> None:
         """Have one job done.
@@ -334,5 +309,4 @@ class WorkerPool:
         elif job.attempts >= _ATTEMPTS:
             job.answers.put_nowait(BrokenEngineError(f"{self.name}: {job.attempts} processes died of it: {death}"))
         else:
-            self._waiting.appendleft(job)
-            self._changed()
+            self._waiting.put_back(job)

@@ -49,8 +49,7 @@ class Resampler:
             self._graph = self._build(frame)
         frame.pts = None  # a stream's place is its count of samples
         self._graph.push(frame)
-        # A filter gives one frame for each it takes. A second pull would find nothing, at the price of an
-        # exception: 5 µs of 14.
+        # A filter gives one frame for each that it takes; a second pull would cost 5 µs of 14 for an exception.
         return self._pull(self._graph)
 
     def flush(self) -> bytes:

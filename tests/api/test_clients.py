@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -53,6 +53,7 @@ def test_the_client_is_the_first_that_no_trusted_proxy_is(peer, forwarded, clien
     assert str(client_of(peer, headers, TRUSTED).address) == client
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(max_size=20), max_size=5))
 def test_no_forwarding_header_of_a_strangers_makes_it_local(lines):
     headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
@@ -61,6 +62,7 @@ def test_no_forwarding_header_of_a_strangers_makes_it_local(lines):
     assert str(client.address) == "203.0.113.9"
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=30))
 def test_only_four_names_are_this_machines(name):
     told = is_local_host(CIMultiDict({"Host": name}))

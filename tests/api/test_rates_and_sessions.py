@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.api.rates import Places, TokenBuckets
 from openclaw_actors.api.sessions import Sessions
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.floats(0.1, 100),
     st.integers(1, 10),
@@ -26,6 +27,7 @@ def test_no_client_gets_more_than_burst_and_rate_allow(per_second, burst, pauses
     assert taken <= burst + per_second * now + 1e-6
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.floats(0.1, 100), st.integers(1, 10))
 def test_who_waits_as_long_as_told_is_let_in(per_second, burst):
     buckets = TokenBuckets(per_second, burst)

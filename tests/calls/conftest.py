@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import pykka
 import pytest
@@ -17,7 +17,7 @@ from openclaw_actors.testkit.host import RunningHost, embedded_settings, running
 
 GREETING = "Hello! How can I help you today?"
 QUESTION = "What is the weather like in Paris today?"
-"""flite speaks it without a pause: one of 190 ms, as after "Hello,", is an end of turn by a hair's breadth or is not."""
+"""flite speaks it without a pause. One of 190 ms, as after "Hello,", may or may not be an end of turn."""
 
 
 @pytest.fixture
@@ -73,16 +73,33 @@ class Resources:
             running=len(running.host.places.running),
         )
 
+    def no_more_than(self, before: Resources) -> bool:
+        """Whether nothing is taken beyond what was taken ``before``."""
+        return all(now <= then for now, then in zip(astuple(self), astuple(before), strict=True))
+
+
+async def settled(running: RunningHost) -> Resources:
+    """What is taken once no call runs and a second has brought no change."""
+    last, looks = Resources.of(running), 0
+    for _ in range(300):
+        await asyncio.sleep(0.1)
+        now = Resources.of(running)
+        looks = looks + 1 if now == last and not now.running and not now.calls_active else 0
+        if looks == 10:
+            return now
+        last = now
+    raise TimeoutError(f"the host does not come to rest: {last}")
+
 
 async def back_to(before: Resources, running: RunningHost, timeout_s: float = 15.0) -> Resources:
-    """What is taken, as soon as it is what it was ``before``, or after ``timeout_s`` seconds.
+    """What is taken, as soon as it is no more than ``before``, or after ``timeout_s`` seconds.
 
     A peer's close joins its threads and its sockets go at the loop's next turn, and nothing tells of that: it is
     looked at.
     """
     deadline = asyncio.get_running_loop().time() + timeout_s
     now = Resources.of(running)
-    while now != before and asyncio.get_running_loop().time() < deadline:
+    while not now.no_more_than(before) and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.1)
         now = Resources.of(running)
     return now

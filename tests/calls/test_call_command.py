@@ -44,15 +44,16 @@ def question(flite, tmp_path):
 
 async def test_it_prints_the_conversation_and_its_latencies_against_a_served_host(question, tmp_path):
     async with HostProcess(EMBEDDED) as host:
-        code, out, err = await call(host.url, "--wav", str(question), "--record", str(tmp_path / "heard.wav"))
+        spoken = call(host.url, "--wav", str(question), "--record", str(tmp_path / "heard.wav"))
+        counted = call(host.url, "--wav", str(question), "--json")
+        (code, out, err), (json_code, json_out, _) = await asyncio.gather(spoken, counted)
         assert (code, err) == (0, "")
         assert "agent  Hello! How can I help you today?" in out
         assert "weather like in paris today" in out.lower()
         assert "question.wav" in out
 
-        code, out, _ = await call(host.url, "--wav", str(question), "--json")
-        result = json.loads(out)
-        assert code == 0
+        result = json.loads(json_out)
+        assert json_code == 0
         (turn,) = result["turns"]
         assert turn["answered"]
         assert 0 < turn["latency_ms"] < 15_000

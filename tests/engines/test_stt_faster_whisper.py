@@ -10,7 +10,7 @@ from pathlib import Path
 import jiwer
 import psutil
 import pytest
-from hub import Hub
+from fake_hub import Hub
 
 from openclaw_actors.engines.catalogue import Catalogue, Fetching
 from openclaw_actors.engines.stt.faster_whisper import FasterWhisperEngine

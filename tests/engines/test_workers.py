@@ -362,6 +362,13 @@ async def test_a_closed_pool_leaves_no_process_no_descriptor_and_no_task(tmp_pat
     assert left == first
 
 
+async def test_a_pool_that_is_closed_the_moment_it_has_started_leaves_no_process():
+    pool = obedient(workers=2)
+    await pool.start()
+    await pool.aclose()
+    assert not psutil.Process().children()
+
+
 async def test_a_closed_pool_can_be_started_again(pool):
     await pool.aclose()
     with pytest.raises(UnavailableEngineError):

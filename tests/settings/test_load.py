@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.errors import SettingsError
@@ -232,6 +232,7 @@ def test_a_fault_never_quotes_a_secret(write):
     assert "424242" not in str(caught.value)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from(["SERVER__PORT", "STT", "AUTH__TOKENS", "X__Y", "TTS__CACHE"]), st.text()))
 def test_whatever_the_environment_holds_is_read_or_refused_in_words(variables):
     environ = {f"OPENCLAW_ACTORS_{name}": text for name, text in variables.items()}

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.settings import Settings
@@ -47,6 +47,7 @@ def test_what_is_shown_is_toml_that_reads_back_the_same():
     assert tomllib.loads(as_toml(shown)) == shown
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_survives_being_shown(text):
     shown = as_toml(effective(Settings(agent=Agent(greeting=text))))

@@ -119,6 +119,18 @@ async def test_a_client_without_a_data_channel_is_a_caller_too(make_call):
     await call.listener.hears(5)
 
 
+async def test_a_client_whose_candidates_are_all_refused_connects_by_its_own_checks(make_call):
+    """As a browser page without the microphone's permission, whose addresses are mDNS names."""
+    call = make_call()
+    sdp = re.sub(r"(a=candidate:\S+ 1 udp \d+) \S+", r"\1 57fc3e31-8ba8-4720.local", await call.client.offer())
+    offer = check_offer(sdp, limits=Limits(), allow_private=False)
+    assert "candidate" not in offer.sdp
+    answer = await call.peer.accept(offer)
+    call.peer.attach(Tone(OPUS, HOST_HZ), call.listener)
+    await call.client.answered(answer)
+    await call.listener.hears(5)
+
+
 async def test_the_clients_hang_up_is_heard_at_once(make_call):
     call = make_call()
     await call.connect()

@@ -138,7 +138,7 @@ class IceGuard:
 
     async def _ask_servers(self, connection: aioice.Connection, component: int) -> list[aioice.Candidate]:
         """Server-reflexive and relayed candidates, of the servers that answer within a second."""
-        asked: list[asyncio.Task[tuple[aioice.Candidate, ice.StunProtocol | None]]] = []
+        asked: list[asyncio.Task[aioice.Candidate]] = []
         if connection.stun_server:
             asked += [
                 asyncio.create_task(self._reflexive(protocol, connection.stun_server))
@@ -149,27 +149,21 @@ class IceGuard:
             asked.append(asyncio.create_task(self._relayed(connection, component, connection.turn_server)))
         if not asked:
             return []
-        done, late = await asyncio.wait(asked, timeout=_SERVERS_S)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
-        candidates = []
-        for task in done:
-            if task.exception() is None:
-                candidate, relay = task.result()
-                candidates.append(candidate)
-                if relay is not None:
-                    connection._protocols.append(relay)  # noqa: SLF001 - as above
-        return candidates
+        try:
+            await asyncio.wait(asked, timeout=_SERVERS_S)
+        finally:
+            for task in asked:
+                task.cancel()
+        await asyncio.wait(asked)
+        return [task.result() for task in asked if not task.cancelled() and task.exception() is None]
 
-    async def _reflexive(self, protocol: ice.StunProtocol, server: tuple[str, int]) -> tuple[aioice.Candidate, None]:
+    async def _reflexive(self, protocol: ice.StunProtocol, server: tuple[str, int]) -> aioice.Candidate:
         address = await _resolve(server[0], socket.AF_INET)
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
         response, _ = await protocol.request(request, (address, server[1]))
         host, port = response.attributes["XOR-MAPPED-ADDRESS"]
         local = protocol.local_candidate
-        candidate = aioice.Candidate(
+        return aioice.Candidate(
             foundation=candidate_foundation("srflx", "udp", local.host),
             component=local.component,
             transport="udp",
@@ -180,15 +174,14 @@ class IceGuard:
             related_address=local.host,
             related_port=local.port,
         )
-        return candidate, None
 
     async def _relayed(
         self, connection: aioice.Connection, component: int, server: tuple[str, int]
-    ) -> tuple[aioice.Candidate, ice.StunProtocol]:
+    ) -> aioice.Candidate:
         host, port = server
         # TLS checks the name, so only plain TURN may be given the address.
         address = host if connection.turn_ssl else await _resolve(host, socket.AF_UNSPEC)
-        return await ice.relayed_candidate(
+        candidate, protocol = await ice.relayed_candidate(
             component=component,
             hide_related_address=False,
             protocol_factory=lambda: _GuardedProtocol(connection, self),
@@ -198,6 +191,8 @@ class IceGuard:
             turn_ssl=connection.turn_ssl,
             turn_transport=connection.turn_transport,
         )
+        connection._protocols.append(protocol)  # noqa: SLF001 - as above
+        return candidate
 
 
 class _GuardedProtocol(ice.StunProtocol):
