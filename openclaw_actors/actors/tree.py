@@ -58,6 +58,7 @@ class _Child:
     ref: pykka.ActorRef[Any] | None = None
     state: str = "down"
     down_at: float = 0.0
+    error: BaseException | None = None
     ponged_at: float = 0.0
     restarts: int = 0
 
@@ -144,6 +145,14 @@ class Tree:
         seconds = time.monotonic() - child.down_at
         child.down_at = 0.0
         metrics.stage_down_seconds.labels(stage=stage).observe(seconds)
+        self._owner.publish(
+            "call.stage.restarted",
+            stage=stage,
+            reason=_reason(child.error),
+            detail=describe_error(child.error),
+            incarnation=child.incarnation,
+            downtime_ms=round(seconds * 1000, 1),
+        )
         self._owner.publish("call.stages", stages=self.describe())
 
     def useful(self, stage: Stage) -> None:
@@ -189,9 +198,9 @@ class Tree:
             self._start(stage)
 
     def _tell_restart(self, stage: Stage, child: _Child, error: BaseException | None, delay: float | None) -> None:
-        reason = _reason(error)
+        child.error = error
         if delay is not None:
-            metrics.stage_restarts_total.labels(stage=stage, reason=reason).inc()
+            metrics.stage_restarts_total.labels(stage=stage, reason=_reason(error)).inc()
         _log.warning(
             "stage down",
             call_id=self._context.call_id,
@@ -200,14 +209,7 @@ class Tree:
             reason=describe_error(error),
             restart_in_s=delay,
         )
-        self._owner.publish(
-            "call.stage.restarted",
-            stage=stage,
-            reason=reason,
-            detail=describe_error(error),
-            incarnation=child.incarnation + (delay is not None),
-            downtime_ms=round((delay or 0) * 1000),
-        )
+        self._owner.publish("call.stages", stages=self.describe())
 
     # --- escalation -------------------------------------------------------------------------------
 

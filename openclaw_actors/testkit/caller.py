@@ -220,7 +220,9 @@ class Caller:
     def _summary(self) -> str:
         said = "; ".join(f"{line.role}: {line.text}" for line in self.transcript[-6:])
         kinds = ", ".join(event.type for event in self.events[-12:])
-        return f"heard {self.heard.packets} packets, {len(self.heard.onsets)} onsets; {said}; events: {kinds}"
+        ear = self.heard
+        heard = f"heard {ear.packets} packets ({ear.lost_packets} lost, {ear.late_packets} late), {len(ear.onsets)} onsets"
+        return f"{heard}; {said}; events: {kinds}"
 
     async def wait_event(
         self,

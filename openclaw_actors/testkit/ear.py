@@ -126,10 +126,10 @@ class Ear:
         """How long nothing loud came, in seconds.
 
         By the sender's clock, so that a stall of this loop is no pause in the voice; by ours once packets have
-        stopped for half a second.
+        stopped for two seconds (a busy machine stalls for half a one).
         """
         by_our_clock = now - self.last_loud_at
-        if self._last_arrival is None or now - self._last_arrival > 0.5:
+        if self._last_arrival is None or now - self._last_arrival > 2:
             return by_our_clock
         return min(by_our_clock, self.quiet_blocks / 100)
 

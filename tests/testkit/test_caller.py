@@ -89,7 +89,7 @@ async def test_waiting_for_a_host_that_hung_up_fails_at_once_and_not_by_timeout(
 
 async def test_a_timeout_tells_what_was_heard_instead():
     async with ClockworkHost() as host, Caller(host.url) as caller:
-        with pytest.raises(TimeoutError, match=r"no voice within 0.2 s \(heard \d+ packets, 0 onsets"):
+        with pytest.raises(TimeoutError, match=r"no voice within 0.2 s \(heard \d+ packets .*, 0 onsets"):
             await caller.wait_voice(0.2)
         assert await caller.wait_silence() == -inf
 
