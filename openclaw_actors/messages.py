@@ -270,13 +270,28 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """A Call has begun to hang up: its caller may come back, but not to it. Call → Switchboard."""
+
+    call_id: str
+    reason: str
+    history: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """A Call is over. Call → Switchboard."""
+    """A Call is over and nothing of it is left; sent exactly once, however it ended. Call → Switchboard."""
 
     call_id: str
     status: str
     reason: str
-    history: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A peer that came when its Call was hanging up: close it; its client will redial. Call → Switchboard."""
+
+    peer: Any
 
 
 # --- From outside ---------------------------------------------------------------------------------

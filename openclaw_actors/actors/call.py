@@ -30,6 +30,7 @@ from openclaw_actors.messages import (
     Describe,
     Down,
     Ended,
+    Ending,
     Farewell,
     HangUp,
     Heard,
@@ -49,6 +50,7 @@ from openclaw_actors.messages import (
     Silence,
     Stage,
     Tick,
+    Unwanted,
     Useful,
 )
 from openclaw_actors.observability import metrics
@@ -163,11 +165,17 @@ class Call(LoopActor):
             self._status, self._end_reason = "failed", "internal_error"
             if hasattr(self, "tree"):
                 self.tree.kill()
-        history = self.floor.history if hasattr(self, "floor") else ()
+            self._tell_switchboard(Ending(self.spec.call_id, self._end_reason, self._history()))
+        self._tell_switchboard(Ended(self.spec.call_id, self._status, self._end_reason))
+
+    def _tell_switchboard(self, message: Any) -> None:
         try:
-            self._switchboard.tell(Ended(self.spec.call_id, self._status, self._end_reason, history))
+            self._switchboard.tell(message)
         except pykka.ActorDeadError:
             self.log.debug("the switchboard has ended before its call")
+
+    def _history(self) -> tuple[Line, ...]:
+        return self.floor.history if hasattr(self, "floor") else self.spec.history
 
     def later(self, delay: float, message: Any) -> None:
         """Tell myself ``message`` after ``delay`` seconds, unless I have ended by then."""
@@ -192,6 +200,8 @@ class Call(LoopActor):
     def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a kind of mail reads best in one place
         """One line a kind of mail."""
         if self._closing and not isinstance(message, Describe):
+            if isinstance(message, Rejoin):
+                self._tell_switchboard(Unwanted(message.peer))
             return None
         match message:
             case PlayoutMoved():
@@ -341,6 +351,7 @@ class Call(LoopActor):
             return
         self._closing = True
         self._status, self._end_reason = status, reason
+        self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
         self.spawn(self._close(after))
 
     async def _close(self, after: float) -> None:

@@ -20,11 +20,13 @@ from openclaw_actors.messages import (
     Describe,
     DescribeCall,
     Ended,
+    Ending,
     HangUp,
     HangUpCall,
     Line,
     Rejoin,
     StartCall,
+    Unwanted,
 )
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
@@ -91,6 +93,7 @@ class _Live:
     caller: str
     started_at: float
     token: str
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,12 @@ class Switchboard(LoopActor):
             case DescribeCall():
                 live = self._calls.get(message.call_id)
                 return None if live is None else live.ref.ask(Describe(), block=False)
+            case Ending():
+                self._keep(message)
+                return None
+            case Unwanted():
+                self.spawn(message.peer.aclose())
+                return None
             case Ended():
                 self._call_ended(message)
                 return None
@@ -163,7 +172,7 @@ class Switchboard(LoopActor):
         self._forget_past()
         call_id = self._tokens.pop(message.resume, "")
         live = self._calls.get(call_id)
-        if live is not None:
+        if live is not None and not live.ending:
             live.ref.tell(Rejoin(message.peer))
             live.peer = message.peer
             live.token = self._new_token(call_id)
@@ -187,7 +196,6 @@ class Switchboard(LoopActor):
         if live is None:
             return  # it never started: its start was answered with the refusal
         self._places.leave(message.call_id)
-        self._keep(message, live)
         labels = {"transport": live.peer.transport, "direction": live.direction}
         metrics.calls_active.labels(**labels).dec()
         reason = message.reason if message.reason in _REASONS else message.reason.split(":")[0]
@@ -197,14 +205,18 @@ class Switchboard(LoopActor):
             _log.error("call crashed", call_id=message.call_id)
             self.spawn(live.peer.aclose())
 
-    def _keep(self, message: Ended, live: _Live) -> None:
-        self._forget_past()
+    def _keep(self, message: Ending) -> None:
+        """Keep what a caller who comes back needs; one who hung up does not."""
+        live = self._calls.get(message.call_id)
+        if live is None:
+            return
+        live.ending = True
         if message.reason in {"caller_hangup", "agent_hangup"}:
             self._tokens.pop(live.token, None)
             return
         until = time.monotonic() + self._services.settings.calls.resume_s
         self._past[message.call_id] = _Past(message.call_id, message.history, until)
-        self._places.resumable.add(message.call_id)
+        self._forget_past()
 
     def _forget_past(self) -> None:
         now = time.monotonic()
