@@ -118,28 +118,24 @@ class Switchboard(LoopActor):
 
     def on_receive(self, message: Any) -> Any:
         """Questions of the API, and the ends of calls."""
+        answer: Any = None
         match message:
             case StartCall():
-                return self._start(message)
+                answer = self._start(message)
             case HangUpCall():
-                live = self._calls.get(message.call_id)
-                if live is not None:
-                    live.ref.tell(HangUp(message.reason))
-                return live is not None
+                answer = self._hang_up(message)
             case DescribeCall():
                 live = self._calls.get(message.call_id)
-                return None if live is None else live.ref.ask(Describe(), block=False)
+                answer = live and live.ref.ask(Describe(), block=False)
             case Ending():
                 self._keep(message)
-                return None
-            case Unwanted():
-                self.spawn(message.peer.aclose())
-                return None
             case Ended():
                 self._call_ended(message)
-                return None
+            case Unwanted():
+                self.spawn(message.peer.aclose())
             case _:
-                return super().on_receive(message)
+                answer = super().on_receive(message)
+        return answer
 
     # --- beginning --------------------------------------------------------------------------------
 
@@ -188,6 +184,12 @@ class Switchboard(LoopActor):
         token = secrets.token_urlsafe(24)
         self._tokens[token] = call_id
         return token
+
+    def _hang_up(self, message: HangUpCall) -> bool:
+        live = self._calls.get(message.call_id)
+        if live is not None:
+            live.ref.tell(HangUp(message.reason))
+        return live is not None
 
     # --- the end ----------------------------------------------------------------------------------
 

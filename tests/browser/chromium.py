@@ -29,9 +29,17 @@ class Browser:
         self.complaints: list[str] = []
         """Errors on the console, exceptions, and violations of the content security policy."""
         page.on("console", self._on_console)
+        page.on("response", self._on_response)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    def _on_response(self, response) -> None:
+        hung_up_before = response.request.method == "DELETE" and response.status == 404
+        if response.status >= 400 and not hung_up_before:
+            self.complaints.append(f"{response.status} {response.request.method} {response.url}")
+
     def _on_console(self, message) -> None:
+        if message.text.startswith("Failed to load resource"):
+            return  # names no URL; _on_response has it
         if message.type == "error" or "Content Security Policy" in message.text:
             self.complaints.append(message.text)
 
