@@ -30,8 +30,9 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
+# Calls run in real time and mostly wait, so three at once fit two cores.
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test: system lint unit  ## all checks and all tests
 

@@ -49,9 +49,7 @@ class RefusalError(OpenclawActorsError):
         headers: more response headers, such as ``Retry-After``.
     """
 
-    def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(f"{code}: {detail}")
         self.status = status
         self.code = code

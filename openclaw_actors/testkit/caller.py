@@ -221,7 +221,9 @@ class Caller:
         said = "; ".join(f"{line.role}: {line.text}" for line in self.transcript[-6:])
         kinds = ", ".join(event.type for event in self.events[-12:])
         ear = self.heard
-        heard = f"heard {ear.packets} packets ({ear.lost_packets} lost, {ear.late_packets} late), {len(ear.onsets)} onsets"
+        heard = (
+            f"heard {ear.packets} packets ({ear.lost_packets} lost, {ear.late_packets} late), {len(ear.onsets)} onsets"
+        )
         return f"{heard}; {said}; events: {kinds}"
 
     async def wait_event(
