@@ -50,9 +50,7 @@ class Playout:
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, codec: Codec, on_moved: Callable[[], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, codec: Codec, on_moved: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self.codec = codec
         self.released = 0
         self.paused = False

@@ -81,7 +81,7 @@ async def test_a_model_that_refuses_the_key_is_replaced_by_the_next_agent(stub, 
     async with host_on(stub) as caller:
         stub.fail_always("chat", Fault("status", 401))
         await caller.ask(question)
-        assert await said(caller) == f"you said: {QUESTION.lower()}"
+        assert (await said(caller)).endswith(("am.", "pm."))  # the parrot tells the time
         switched = await caller.wait_event("call.engine.switched")
         assert (switched.data["stage"], switched.data["from"], switched.data["to"]) == ("agent", "openai", "parrot")
 
