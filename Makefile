@@ -32,7 +32,8 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 
 # Calls run in real time and mostly wait, so three at once fit two cores.
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not browser'
+	$(BIN)/python -m pytest -m browser
 
 test: system lint unit  ## all checks and all tests
 

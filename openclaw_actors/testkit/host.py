@@ -21,6 +21,7 @@ from openclaw_actors.settings.sections import (
     Server,
     Settings,
     Stt,
+    Supervision,
     Tts,
 )
 
@@ -36,10 +37,15 @@ class RunningHost:
     host: Host
 
 
+PATIENT = Supervision(stt_final_s=15, first_audio_s=10)
+"""Deadlines for a machine that does other things meanwhile: the recogniser is real, and gives way to all else."""
+
+
 def embedded_settings() -> Settings:
-    """Settings that need no network: the embedded engines alone, any free port."""
+    """Settings that need no network: the embedded engines alone, any free port, and patience."""
     return Settings(
         server=Server(port=0),
+        supervision=PATIENT,
         stt=Stt(engines=("pocketsphinx",)),
         agent=Agent(engines=("parrot",)),
         tts=Tts(engines=("espeak-ng",), espeak_ng=EspeakNg()),

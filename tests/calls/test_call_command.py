@@ -23,6 +23,8 @@ engines = ["pocketsphinx"]
 engines = ["parrot"]
 [tts]
 engines = ["espeak-ng"]
+[supervision]
+stt_final_s = 15
 """
 
 
