@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from openclaw_actors.engines.stt import pocketsphinx
 from openclaw_actors.testkit import speakers
 from openclaw_actors.testkit.speakers import Speech, Voice
 
@@ -39,3 +40,12 @@ def flite() -> Callable[[str, Voice], Speech]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return needs_program("chromium", "apt install chromium")
+
+
+@pytest.fixture
+def patient_recogniser(monkeypatch):
+    """pocketsphinx may be late: three test runs share two cores, and its worker, being nice, comes last there.
+
+    Its own deadline (4 s beside the utterance) takes a worker that waits for a core for one that hangs.
+    """
+    monkeypatch.setattr(pocketsphinx, "_DEADLINE_S", 20.0)

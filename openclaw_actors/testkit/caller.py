@@ -274,7 +274,7 @@ class Caller:
         """Begin to speak; await the utterance's ``done`` for its end."""
         return self.mouth.say(Speech(speech) if isinstance(speech, bytes) else speech)
 
-    async def ask(self, speech: Speech | bytes, timeout_s: float = 15.0) -> Answer:
+    async def ask(self, speech: Speech | bytes, timeout_s: float = 25.0) -> Answer:
         """Speak and wait for the answer's voice, without waiting for its end."""
         utterance = await self.say(speech)
         return Answer(utterance, await self.wait_voice(timeout_s, after=utterance.ended_at))

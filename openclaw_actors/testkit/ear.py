@@ -25,7 +25,7 @@ _BLOCK = HEARD_RATE // 100
 _ONSET_BLOCKS = 3
 """30 ms of sound in a row are a voice; a click is not."""
 _QUIET_BEFORE = 10
-"""Blocks (100 ms) without sound that make the next sound an onset: the closure of a "p" or "t" is shorter."""
+"""Blocks (100 ms) without voice that make the next voice an onset: the closure of a "p" or "t" is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,11 @@ class Ear:
         self._run_began = 0.0
         self.quiet_blocks = _QUIET_BEFORE
         """10 ms blocks heard since the last loud one: silence by the sender's clock."""
-        self._candidate = False
+        self._since_voice = _QUIET_BEFORE
+        self._after_pause = False
         self.frames: list[HeardFrame] = []
         self.onsets: list[float] = []
-        """When a voice began: arrival of the first of three loud 10 ms blocks after 100 ms without one."""
+        """When a voice began: arrival of the first of three loud 10 ms blocks after 100 ms without a voice."""
         self.last_loud_at = -inf
         """When the last loud block arrived."""
         self.packets = 0
@@ -105,18 +106,21 @@ class Ear:
         return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames] or [np.zeros(0, np.int16)])
 
     def _block(self, at: float, samples: npt.NDArray[np.int16]) -> None:
+        self._since_voice += 1
         if not is_voiced(samples):
             self._run = 0
             self.quiet_blocks += 1
             return
         if self._run == 0:
             self._run_began = at
-            self._candidate = self.quiet_blocks >= _QUIET_BEFORE
+            self._after_pause = self._since_voice > _QUIET_BEFORE
         self._run += 1
         self.quiet_blocks = 0
         self.last_loud_at = at + 0.01
-        if self._run == _ONSET_BLOCKS and self._candidate:
+        if self._run == _ONSET_BLOCKS and self._after_pause:
             self.onsets.append(self._run_began)
+        if self._run >= _ONSET_BLOCKS:
+            self._since_voice = 0  # not for less: a click shortly before a voice must not hide its onset
 
     def onset_after(self, after: float) -> float | None:
         """The first onset at or after ``after`` (monotonic seconds), if there was one yet."""

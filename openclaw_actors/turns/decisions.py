@@ -85,4 +85,9 @@ class Speculated:
     result: Literal["used", "wasted"]
 
 
-Decision = AskAgent | Excuse | Speak | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated
+@dataclass(frozen=True, slots=True)
+class Overfull:
+    """Too many lines wait already: this one is refused."""
+
+
+Decision = AskAgent | Excuse | Overfull | Speak | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated

@@ -23,6 +23,7 @@ from openclaw_actors.turns.decisions import (
     Cut,
     Decision,
     Excuse,
+    Overfull,
     PauseVoice,
     Release,
     ResumeVoice,
@@ -30,9 +31,13 @@ from openclaw_actors.turns.decisions import (
     Speak,
     Speculated,
 )
+from openclaw_actors.turns.history import History
 
 MAX_SPECULATIONS = 3
 """Early questions an utterance; a caller who pauses at every word must not cost a request a pause."""
+
+MAX_WAITING_LINES = 16
+"""Lines of our own that wait for their turn; a client that sends more is told so."""
 
 MAX_ATTEMPTS = 2
 """Times the same question is asked again after a failure."""
@@ -46,6 +51,9 @@ class Voice(Protocol):
 
         It is synchronous because what the caller heard of us comes before, in the history, what they said then.
         """
+
+    def is_asking(self, turn: int) -> bool:
+        """Whether what the turn says ends in a question."""
 
 
 # --- State ----------------------------------------------------------------------------------------
@@ -78,31 +86,34 @@ class Utterance:
     phase: Literal["speaking", "likely_over", "over"] = "speaking"
     heard: dict[int, str] = field(default_factory=dict)
     speculations: int = 0
+    sustained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What shapes the decisions; ``speculative`` changes with the agent's engine."""
+    """What shapes the decisions; the last two change with the agent's engine."""
 
     barge_in: bool = True
     resume_false_interruption: bool = True
     preemptive: bool = True
     speculative: bool = True
+    repeatable: bool = True
+    """False: what an engine was given it is not given again, and a question that was cut off is not asked anew."""
 
 
 class Dialogue:
-    """The floor of one call."""
+    """The floor of one call. ``apology``: what is said where an answer can't be had."""
 
-    def __init__(self, rules: Rules, voice: Voice, history: tuple[Line, ...] = ()) -> None:
+    def __init__(self, rules: Rules, voice: Voice, apology: str, history: tuple[Line, ...] = ()) -> None:
         self.rules = rules
+        self._apology = apology
         self._voice = voice
-        self.history: list[Line] = list(history)
+        self.history = History(history)
         self.turn: Turn | None = None
         self._last_turn = 0
         self._open: list[Utterance] = []
         self._closed_to = -1
         self._waiting_lines: list[str] = []
-        self._dismissed = 0
 
     # --- what the caller does ---------------------------------------------------------------------
 
@@ -119,7 +130,11 @@ class Dialogue:
 
     def sustained(self, utterance: int) -> list[Decision]:
         """The utterance is too long for a cough: it takes the floor, recognised or not."""
-        if self._find(utterance) is None or self.turn is None or not self._may_take(self.turn):
+        known = self._find(utterance)
+        if known is None:
+            return []
+        known.sustained = True
+        if self.turn is None or not self._may_take(self.turn):
             return []
         return self._take_floor()
 
@@ -159,17 +174,28 @@ class Dialogue:
             return self._conclude(known)
         return self._speculate(known)
 
+    def overdue(self, utterance: int) -> list[Decision]:
+        """No words have come for a while since the turn ended: what was short is taken for a cough meanwhile."""
+        known, turn = self._find(utterance), self.turn
+        if known is None or known.phase != "over" or known.sustained or turn is None or not turn.paused:
+            return []
+        if any(other.phase != "over" for other in self._open):
+            return []
+        turn.paused = False
+        return [ResumeVoice(turn.number)]
+
     def unheard(self, utterance: int, line: str) -> list[Decision]:
         """Recognition gave the utterance up: ask the caller, in ``line``, to say it again."""
         known = self._find(utterance)
         if known is None:
             return []
-        return [*self._close(known), *self._drop_speculation(), *self._take_floor(), *self.speak(line)]
+        decisions = [*self._close(known), *self._drop_speculation(), *self._take_floor(by_voice=False)]
+        return [*decisions, *self.speak(line)]
 
     def typed(self, text: str) -> list[Decision]:
         """The caller wrote instead of speaking: as an utterance that is over and understood."""
-        decisions = [*self._drop_speculation(), *self._take_floor()]
-        self.history.append(Line("user", text))
+        decisions = [*self._drop_speculation(), *self._take_floor(by_voice=False)]
+        self.history.add(Line("user", text))
         decisions.append(Said(text, -1))
         return [*decisions, *self._ask_unanswered()]
 
@@ -178,15 +204,23 @@ class Dialogue:
     def speak(self, text: str) -> list[Decision]:
         """Speak a line of our own: now, or after what is being said."""
         if self.turn is not None or self._open:
+            if len(self._waiting_lines) >= MAX_WAITING_LINES:
+                return [Overfull()]
             self._waiting_lines.append(text)
+            return []
+        return self._begin_line(text)
+
+    def greet(self, text: str) -> list[Decision]:
+        """Speak first, unless the caller has begun or this is an old conversation."""
+        if self.turn is not None or self._open or not self.history.is_empty:
             return []
         return self._begin_line(text)
 
     def silence(self) -> list[Decision]:
         """Somebody asked us to be quiet."""
         self._waiting_lines.clear()
-        decisions = [*self._drop_speculation(), *self._take_floor()]
-        self._dismissed = len(self.history)
+        decisions = [*self._drop_speculation(), *self._take_floor(by_voice=False)]
+        self.history.dismiss()
         return decisions
 
     def voice_started(self, turn: int) -> None:
@@ -202,12 +236,11 @@ class Dialogue:
         self.turn = None
         return self._next_line()
 
-    def reply_failed(self, turn: int, apology: str, *, repeat: bool, offered: str = "") -> list[Decision]:
+    def reply_failed(self, turn: int, *, repeat: bool, offered: str = "") -> list[Decision]:
         """The agent broke off: ask again where it may be (``repeat``), else apologise.
 
         Args:
             turn: whose reply it was.
-            apology: what to say when it can't be asked again.
             repeat: the engine may be asked the same again.
             offered: the words that are on their way to the caller's ear, or there: the reply goes on behind them.
         """
@@ -219,14 +252,14 @@ class Dialogue:
         if offered:
             if again:
                 return [AskAgent(turn, failed.text, failed.history, offered)]
-            return [Excuse(turn, apology)]
+            return [Excuse(turn, self._apology)]
         if not failed.released:
             return self._drop_speculation()
         decisions = self._cut(failed, barge_in=False)
         if again:
             decisions += self._ask_again(failed)
         else:
-            decisions += self._begin_line(apology)
+            decisions += self._begin_line(self._apology)
         if failed.paused and self.turn is not None:
             self.turn.paused = True
             decisions.append(PauseVoice(self.turn.number))
@@ -239,7 +272,7 @@ class Dialogue:
 
     def _note(self, text: str, *, cut: bool) -> None:
         if text:
-            self.history.append(Line("agent", text, cut))
+            self.history.add(Line("agent", text, cut))
 
     def _may_take(self, turn: Turn) -> bool:
         """Without barge-in the caller may still go on speaking until our voice begins."""
@@ -255,14 +288,16 @@ class Dialogue:
         fence = turn.number + 1
         for spoken in self._voice.cut(fence):
             self._note(spoken.text, cut=spoken.cut)
+        if turn.voiced:
+            self.history.mark_cut()
         self.turn = None
         return [Cut(fence, barge_in)]
 
-    def _take_floor(self) -> list[Decision]:
+    def _take_floor(self, *, by_voice: bool = True) -> list[Decision]:
         turn = self.turn
         if turn is None or not turn.released:
             return []
-        return self._cut(turn, barge_in=True)
+        return self._cut(turn, barge_in=by_voice and turn.voiced)
 
     def _drop_speculation(self) -> list[Decision]:
         turn = self.turn
@@ -283,7 +318,7 @@ class Dialogue:
         if not wanted or self.turn is not None or utterance.speculations >= MAX_SPECULATIONS:
             return decisions
         utterance.speculations += 1
-        question, history = self._question(text)
+        question, history = self.history.question(text)
         turn = self._new_turn("reply", released=False, text=question, history=history)
         turn.guess = text
         return [*decisions, AskAgent(turn.number, question, history)]
@@ -295,22 +330,28 @@ class Dialogue:
         decisions = self._close(utterance)
         if not has_words(text):
             return [*decisions, *self._drop_speculation(), *self._after_nothing()]
-        if self.turn is not None and self.turn.released:
-            murmur = is_backchannel(text) and self.rules.resume_false_interruption
-            if murmur or not self._may_take(self.turn):
-                return [*decisions, *self._after_nothing()]
+        if self.turn is not None and self.turn.released and not self._takes_floor(text, self.turn):
+            return [*decisions, *self._after_nothing()]
         decisions += self._take_floor()
         decisions.append(Said(text, utterance.began))
         early = self.turn
         if early is not None and normalise(early.guess) == normalise(text) and not self._open:
-            self.history.append(Line("user", text))
+            self.history.add(Line("user", text))
             early.released = True
             return [*decisions, Speculated("used"), Release(early.number)]
         decisions += self._drop_speculation()
-        self.history.append(Line("user", text))
+        self.history.add(Line("user", text))
         if self._open:
             return decisions
         return [*decisions, *self._ask_unanswered()]
+
+    def _takes_floor(self, text: str, turn: Turn) -> bool:
+        """Words over our voice: a murmur takes the floor only where we have just asked something."""
+        if not self._may_take(turn):
+            return False
+        if not (is_backchannel(text) and self.rules.resume_false_interruption):
+            return True
+        return turn.voiced and self._voice.is_asking(turn.number)
 
     def _close(self, utterance: Utterance) -> list[Decision]:
         self._open.remove(utterance)
@@ -329,20 +370,13 @@ class Dialogue:
         turn.paused = False
         return [ResumeVoice(turn.number)]
 
-    def _question(self, text: str = "") -> tuple[str, tuple[Line, ...]]:
-        """All that is unanswered, with ``text``, and the history before it."""
-        end = len(self.history)
-        while end > self._dismissed and self.history[end - 1].role == "user":
-            end -= 1
-        lines = [line.text for line in self.history[end:]]
-        if text:
-            lines.append(text)
-        return " ".join(lines), tuple(self.history[:end])
-
     def _ask_unanswered(self) -> list[Decision]:
-        question, history = self._question()
-        if not question or self.turn is not None:
+        if not self.history.is_unanswered or self.turn is not None:
             return self._next_line()
+        question, history = self.history.question(unsent=not self.rules.repeatable)
+        if not question:
+            return self._begin_line(self._apology)
+        self.history.mark_sent()
         turn = self._new_turn("reply", released=True, text=question, history=history)
         return [AskAgent(turn.number, question, history), Release(turn.number)]
 

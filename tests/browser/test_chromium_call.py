@@ -15,7 +15,7 @@ from openclaw_actors.testkit.speakers import silence, write_microphone
 from tests.browser.chromium import chromium_with_microphone
 from tests.calls.conftest import GREETING, QUESTION, back_to, settled, words
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("patient_recogniser")]
 
 OBJECTION = "What time is it now?"
 # espeak-ng speaks this for about half a minute: the second utterance surely falls into it, however slow the machine.
@@ -61,14 +61,14 @@ async def test_a_person_in_a_browser_is_greeted_understood_answered_and_can_inte
         assert words(" ".join(await browser.lines("agent"))) == words(GREETING)
 
         user_line = page.locator('#transcript .line[data-role=user][data-final="true"]')
-        await user_line.first.wait_for(timeout=20_000)
+        await user_line.first.wait_for(timeout=30_000)
         assert set(words(QUESTION)) <= set(words(await user_line.first.inner_text()))
-        replied_at = await browser.voice(after=greeted_at + 3_000, timeout_ms=15_000)
+        replied_at = await browser.voice(after=greeted_at + 3_000, timeout_ms=25_000)
 
         # The second utterance comes while the reply, of half a minute, is being spoken: the only silence in it.
         silent_at = await browser.silence()
         assert silent_at - replied_at < 15_000, "the reply was spoken on"
-        await user_line.nth(1).wait_for(timeout=10_000)
+        await user_line.nth(1).wait_for(timeout=25_000)
         assert "time" in words(await user_line.nth(1).inner_text())
         await browser.voice(after=silent_at + 1)
         assert "sunny" in " ".join(await browser.lines("agent")).lower()

@@ -21,7 +21,7 @@ QUESTION = "What is the weather like in Paris today?"
 
 
 @pytest.fixture
-async def host():
+async def host(patient_recogniser):
     """It greets with one word, so that a test need not listen for long."""
     settings = embedded_settings()
     short = settings.agent.model_copy(update={"greeting": "Hello!"})
@@ -30,7 +30,7 @@ async def host():
 
 
 @pytest.fixture
-async def greeting_host():
+async def greeting_host(patient_recogniser):
     """It says all of GREETING, 2.3 s in espeak-ng's voice."""
     async with running_host() as running:
         yield running

@@ -52,7 +52,7 @@ async def test_the_agent_falls_silent_when_it_is_spoken_over_and_answers_that(ho
         answer = await caller.wait_event(
             "call.transcript",
             lambda data: data["role"] == "agent" and data["text"].startswith("It is"),
-            timeout_s=15,
+            timeout_s=30,
         )
         assert answer.arrived_at > interruption.utterance.ended_at
         (cut,) = [line for line in caller.transcript if line.cut]
@@ -66,7 +66,7 @@ async def test_goodbye_ends_the_call_after_the_agents_own_goodbye(host, flite):
     async with Caller(host.url) as caller:
         await greeted(caller)
         await caller.ask(goodbye)
-        ended = await caller.wait_event("call.ended", timeout_s=20)
+        ended = await caller.wait_event("call.ended", timeout_s=30)
         assert ended.data["reason"] == "agent_hangup"
         await caller.wait_over()
         assert "bye" in caller.words_of("agent")

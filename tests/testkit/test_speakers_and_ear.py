@@ -73,6 +73,13 @@ def test_a_click_is_no_voice_and_a_short_closure_no_second_one():
     assert len(ear.onsets) == 2
 
 
+def test_a_click_just_before_a_voice_does_not_hide_its_onset():
+    ear = Ear()
+    hear(ear, silence(0.4).then(tone(0.004, dbfs=-35), silence(0.076), tone(0.4)).packets)
+    assert len(ear.onsets) == 1
+    assert ear.onsets[0] == pytest.approx(100.48, abs=0.02)
+
+
 def test_what_was_lost_is_silence_in_the_recording_and_counted():
     ear = Ear()
     packets = tone(1.0).packets

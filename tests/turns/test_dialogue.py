@@ -27,6 +27,10 @@ class Voice:
 
     def __init__(self):
         self.partly = {}
+        self.asking = False
+
+    def is_asking(self, turn):
+        return self.asking
 
     def cut(self, fence):
         return [
@@ -41,7 +45,7 @@ class Talk:
 
     def __init__(self, **rules):
         self.voice = Voice()
-        self.dialogue = Dialogue(Rules(**rules), self.voice)
+        self.dialogue = Dialogue(Rules(**rules), self.voice, "sorry")
 
     def utter(self, began, text, rev=0):
         """A whole utterance that is heard at its likely end."""
@@ -136,7 +140,7 @@ def test_an_engine_that_is_not_speculative_is_asked_after_the_end_only():
 
 def test_noise_without_words_is_nothing(talk):
     assert talk.utter(100, "") == [Closed(100)]
-    assert talk.dialogue.history == []
+    assert talk.dialogue.history.is_empty
 
 
 # --- speaking over us -----------------------------------------------------------------------------
@@ -203,7 +207,7 @@ def test_sustained_voice_takes_the_floor_when_nothing_is_recognised(talk):
 def test_what_we_said_before_the_cut_comes_before_what_they_said(talk):
     speaking(talk)
     talk.utter(900, "stop that")
-    assert talk.dialogue.history == [
+    assert list(talk.dialogue.history.lines) == [
         Line("user", "tell me"),
         Line("agent", "A long answer.", cut=True),
         Line("user", "stop that"),
@@ -249,37 +253,37 @@ def test_words_that_come_while_the_next_utterance_has_begun_wait_for_it(talk):
     d.likely_end(900, 0)
     d.heard(900, 0, "two", final=True)
     assert d.turn_ended(900, 0)[-1] == Release(d.turn.number)
-    assert d._question()[0] == "one two"
+    assert d.history.question()[0] == "one two"
 
 
 def test_a_failed_reply_is_asked_again_and_then_excused(talk):
     talk.utter(100, "hello")
     d = talk.dialogue
     for turn in (1, 2):
-        assert d.reply_failed(turn, "sorry", repeat=True) == [
+        assert d.reply_failed(turn, repeat=True) == [
             Cut(turn + 1, barge_in=False),
             AskAgent(turn + 1, "hello", ()),
             Release(turn + 1),
         ]
-    assert d.reply_failed(3, "sorry", repeat=True) == [Cut(4, barge_in=False), Speak(4, "sorry"), Release(4)]
+    assert d.reply_failed(3, repeat=True) == [Cut(4, barge_in=False), Speak(4, "sorry"), Release(4)]
 
 
 def test_an_engine_that_may_not_be_asked_again_is_excused_at_once(talk):
     talk.utter(100, "hello")
-    assert Speak(2, "sorry") in talk.dialogue.reply_failed(1, "sorry", repeat=False)
+    assert Speak(2, "sorry") in talk.dialogue.reply_failed(1, repeat=False)
 
 
 def test_a_reply_that_broke_off_is_continued_after_its_spoken_words(talk):
     talk.utter(100, "tell me")
     talk.speak(1, "Once upon a time.", ends=False)
-    decisions = talk.dialogue.reply_failed(1, "sorry", repeat=True, offered="Once upon a time. There")
+    decisions = talk.dialogue.reply_failed(1, repeat=True, offered="Once upon a time. There")
     assert decisions == [AskAgent(1, "tell me", (), "Once upon a time. There")]
 
 
 def test_a_reply_that_broke_off_and_may_not_be_asked_again_is_excused_behind_its_words(talk):
     talk.utter(100, "tell me")
     talk.speak(1, "Once upon a time.", ends=False)
-    assert talk.dialogue.reply_failed(1, "sorry", repeat=False, offered="Once") == [Excuse(1, "sorry")]
+    assert talk.dialogue.reply_failed(1, repeat=False, offered="Once") == [Excuse(1, "sorry")]
 
 
 def test_a_failed_early_question_costs_nothing(talk):
@@ -287,7 +291,7 @@ def test_a_failed_early_question_costs_nothing(talk):
     d.speech_started(100)
     d.likely_end(100, 0)
     d.heard(100, 0, "hello", final=True)
-    d.reply_failed(1, "sorry", repeat=True)
+    d.reply_failed(1, repeat=True)
     assert d.turn_ended(100, 0)[-2:] == [AskAgent(2, "hello", ()), Release(2)]
 
 
@@ -361,7 +365,7 @@ steps = st.lists(
 def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in, speculative, preemptive):
     """A model of caller, engines and playout runs the script, then lets everything come to rest."""
     voice = Voice()
-    d = Dialogue(Rules(barge_in=barge_in, speculative=speculative, preemptive=preemptive), voice)
+    d = Dialogue(Rules(barge_in=barge_in, speculative=speculative, preemptive=preemptive), voice, "sorry")
     fence, released, asked, quietened = 0, set(), {}, 0
     now, current, rev, phase, number = 0, None, 0, "quiet", 0
     said = []
@@ -432,12 +436,12 @@ def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in
                 play(finish=True)
             case "fail" if d.turn is not None:
                 offered = "words" if d.turn.voiced else ""
-                carry_out(d.reply_failed(d.turn.number, "sorry", repeat=True, offered=offered))
+                carry_out(d.reply_failed(d.turn.number, repeat=True, offered=offered))
             case "say":
                 carry_out(d.speak("a line"))
             case "quiet":
                 carry_out(d.silence())
-                quietened = len(d.history)
+                quietened = len(d.history.lines)
 
     # to rest: the caller falls silent, every utterance is heard, every turn is played
     if phase == "speaking":
@@ -453,8 +457,8 @@ def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in
     assert d._open == []
     assert d.turn is None, "a turn is still waiting although all is quiet"
     trailing = 0
-    for line in reversed(d.history[quietened:]):
+    for line in reversed(d.history.lines[quietened:]):
         if line.role != "user":
             break
         trailing += 1
-    assert trailing == 0, f"never answered: {d.history}"
+    assert trailing == 0, f"never answered: {d.history.lines}"
