@@ -8,7 +8,7 @@ import gc
 import signal
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +19,7 @@ from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
+from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
 from openclaw_actors.engines.catalogue import build_catalogue
@@ -38,6 +39,9 @@ CALLS_A_PROCESS = 25
 """server.max_calls = 0: media alone takes 2.6-3.6 % of a core a call and one process has one, so 25 leave head-room."""
 
 APOLOGY = "Sorry, something went wrong on our side. Please call again."
+FAILED = 70
+"""Exit code when the Switchboard is gone (EX_SOFTWARE): systemd or Kubernetes starts the host anew."""
+
 GOODBYE_S = 10.0
 """How long SIGINT waits for peers to close."""
 
@@ -80,7 +84,6 @@ class Host:
         closing.callback(encode_pool.shutdown, wait=True)
         self.catalogue = build_catalogue(self.settings)
         closing.push_async_callback(self.catalogue.aclose)
-        await self.catalogue.start()
         disk_pool = ThreadPoolExecutor(1, "phrases")
         closing.callback(disk_pool.shutdown, wait=True)
         self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
@@ -91,9 +94,10 @@ class Host:
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
         self.board = SwitchboardBoard(self.switchboard, self.places, services)
-        self._background(self._render_own_lines())
-        self._background(_watch_loop())
         await self._listen()
+        self._background(_watch_loop())
+        await self.catalogue.start()
+        self._background(self._render_own_lines())
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
         self._ready = True
@@ -130,7 +134,8 @@ class Host:
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether calls are taken, and which engines serve."""
         engines = self.catalogue.describe()
-        return self._ready and not self.places.draining, {"engines": engines}
+        served = all(stage["serving"] for stage in engines.values())
+        return self._ready and served and self.places.is_open, {"engines": engines}
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -148,7 +153,8 @@ class Host:
         """End every call."""
         self.places.draining = True
         for call_id in tuple(self.places.running):
-            self.switchboard.tell(HangUpCall(call_id, reason))
+            with contextlib.suppress(pykka.ActorDeadError):
+                self.switchboard.tell(HangUpCall(call_id, reason))
 
     async def stop(self) -> None:
         """Hang up, then stop everything in the reverse order of its start. May be called once."""
@@ -165,7 +171,7 @@ class Host:
 
 
 async def _watch_loop() -> None:
-    """Publish how late the loop runs: the worst of each second, in steps of 100 ms."""
+    """Publish each second how late the loop ran at worst, and how deep the mailboxes were."""
     while True:
         worst = 0.0
         for _ in range(10):
@@ -173,6 +179,7 @@ async def _watch_loop() -> None:
             await asyncio.sleep(0.1)
             worst = max(worst, time.monotonic() - due)
         metrics.event_loop_lag_seconds.set(worst)
+        publish_mailboxes()
 
 
 async def serve(
@@ -205,9 +212,9 @@ async def serve(
     loop.add_signal_handler(signal.SIGTERM, terminate)
     loop.add_signal_handler(signal.SIGINT, ended.set)
     try:
-        await host.start()
-        on_ready(host)
-        await ended.wait()
+        if await _unless(ended, host.start()):
+            on_ready(host)
+            await _unless(ended, host.places.failed.wait())
         await host.stop()
     finally:
         for task in draining:
@@ -215,4 +222,19 @@ async def serve(
         loop.remove_signal_handler(signal.SIGTERM)
         loop.remove_signal_handler(signal.SIGINT)
         stop_logs()
-    return 0
+    return FAILED if host.places.failed.is_set() else 0
+
+
+async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
+    """Do ``work`` unless ``ended`` comes first, which cancels it; whether it was done."""
+    working, ending = asyncio.ensure_future(work), asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        for task in (working, ending):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task

@@ -118,6 +118,8 @@ class Say:
     last: bool
     shareable: bool = False
     """It holds nothing of the caller's: a greeting, a filler. It may be kept on disk."""
+    aside: bool = False
+    """It is no part of the conversation: a filler. It does not enter the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,10 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class ResumePlayout:
-    """A false interruption: speak on where the voice stopped. Call → Transport."""
+    """A false interruption: end this pause, and speak on where the voice stopped. Call → Transport."""
 
     turn: int
+    pause: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +265,13 @@ class Pong:
     """The answer to a Ping. Stage → Call."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The words of this utterance have been awaited for a while since its turn ended. Call → itself."""
+
+    utterance: int
 
 
 @dataclass(frozen=True, slots=True)

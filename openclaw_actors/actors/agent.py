@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar, TypeVar
 
 from openclaw_actors.actors.stage import StageActor
@@ -25,7 +25,7 @@ class Stall:
     """No piece came for a while."""
 
 
-async def with_stalls(source: AsyncIterator[_T], stall_s: float) -> AsyncIterator[_T | Stall]:
+async def with_stalls(source: AsyncIterator[_T], stall_s: float) -> AsyncGenerator[_T | Stall, None]:
     """The pieces of ``source``, and a Stall each ``stall_s`` seconds without one."""
     end = Stall()
     pending: asyncio.Future[_T | Stall] | None = None
@@ -96,10 +96,18 @@ class Agent(StageActor):
 
     async def _relay(self, reply: AsyncIterator[str | EndCall], voice: _Phrases, turn: int) -> None:
         """Engine to phrases, under deadlines: the first word's, then the same between any two."""
+        pieces = with_stalls(reply, TOKEN_STALL_S)
+        async with contextlib.aclosing(pieces):
+            await self._speak(pieces, voice, turn)
+        voice.flush()
+        if not voice.said:
+            raise BrokenEngineError(f"{self.context.engines.agent.name} gave an empty answer")
+
+    async def _speak(self, pieces: AsyncIterator[str | EndCall | Stall], voice: _Phrases, turn: int) -> None:
         deadline = self._deadline()
         asked_at = last_at = time.monotonic()
         heard = False
-        async for piece in with_stalls(reply, TOKEN_STALL_S):
+        async for piece in pieces:
             now = time.monotonic()
             if isinstance(piece, Stall):
                 self._stalled(voice, heard=heard, since_asked=now - asked_at)
@@ -114,9 +122,6 @@ class Agent(StageActor):
                 heard = True
                 self.report(Progress(turn, "first_token", now))
             voice.push(piece)
-        voice.flush()
-        if not voice.said:
-            raise BrokenEngineError(f"{self.context.engines.agent.name} gave an empty answer")
 
     def _stalled(self, voice: _Phrases, *, heard: bool, since_asked: float) -> None:
         filler_after = self.context.settings.agent.filler_after_s
@@ -139,7 +144,6 @@ class _Phrases:
         self._index = agent.context.memory.delivery.next_index(turn)
         self._clean = SpeechText()
         self._split = PhraseSplitter()
-        self._filled = False
 
     def push(self, text: str) -> None:
         """More of the model's text."""
@@ -152,9 +156,8 @@ class _Phrases:
     def filler(self) -> None:
         """The model is slow: a few words, once, so that the caller knows we are there."""
         text = self._agent.context.settings.agent.filler
-        if not self._filled and text:
-            self._filled = True
-            self._tell(text, shareable=True)
+        if text and not self._index:
+            self._tell(text, aside=True)
 
     def flush(self) -> None:
         """The text is complete: speak the rest of it."""
@@ -170,8 +173,8 @@ class _Phrases:
             self.said = True
             self._tell(phrase)
 
-    def _tell(self, text: str, *, last: bool = False, shareable: bool = False) -> None:
-        say = Say(self._turn, self._index, text, last, shareable)
+    def _tell(self, text: str, *, last: bool = False, aside: bool = False) -> None:
+        say = Say(self._turn, self._index, text, last, shareable=aside, aside=aside)
         self._index += 1
         self._agent.context.memory.delivery.offer(say)
         self._agent.context.ports["tts"].tell(say)

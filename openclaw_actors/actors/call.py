@@ -37,6 +37,7 @@ from openclaw_actors.messages import (
     Line,
     MediaStarted,
     Mute,
+    Overdue,
     PeerState,
     PlayoutMoved,
     Pong,
@@ -145,7 +146,7 @@ class Call(LoopActor):
             call=self.actor_ref,
         )
         self.tree = Tree(self.context, self)
-        self.floor = Floor(self.context, self._events, self.spec.history)
+        self.floor = Floor(self.context, self._events, self.spec.history, self.later)
         self._events.publish(
             "call.initiated",
             transport=self.peer.transport,
@@ -219,6 +220,8 @@ class Call(LoopActor):
                 self._tick()
             case PeerState():
                 self._peer_state(message)
+            case Overdue():
+                self.floor.overdue(message.utterance)
             case MediaStarted():
                 self._media_started(message.at)
             case Rejoin():
@@ -274,6 +277,7 @@ class Call(LoopActor):
         elif stage == "stt":
             crashes = self.floor.stt_lost()
             if crashes == CRASHES_AN_ENGINE and self.tree.replace_engine("stt", error):
+                self.floor.forgive_stt()
                 return
             if crashes >= CRASHES_AN_ENGINE:
                 self.floor.give_up_hearing()
@@ -314,8 +318,8 @@ class Call(LoopActor):
         self.context.answered_at = time.monotonic()
         self.publish("call.answered")
         greeting = self._settings.agent.greeting
-        if greeting and not self.spec.history:
-            self.floor.speak(greeting)
+        if greeting:
+            self.floor.greet(greeting)
 
     def _rejoin(self, peer: Peer) -> None:
         old, self.peer = self.peer, peer

@@ -64,3 +64,7 @@ class EventLog:
         event = Event(f"evt_{ulid()}", kind, now_rfc3339(), self._call_id, self._sequence, data)
         self._hub.publish(event)
         self._to_client(event.as_dict())
+
+    def refuse(self, code: str, detail: str) -> None:
+        """Tell the call's own client that a command of its was not carried out."""
+        self._to_client({"type": "error", "data": {"code": code, "detail": detail}})

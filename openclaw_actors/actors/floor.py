@@ -6,6 +6,7 @@ The rules are pure (turns/dialogue.py); this is their hand in the world, and it 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from openclaw_actors.actors.events import EventLog
@@ -19,6 +20,7 @@ from openclaw_actors.messages import (
     Interrupt,
     LikelyEnd,
     Line,
+    Overdue,
     Resumed,
     ResumePlayout,
     Say,
@@ -31,11 +33,15 @@ from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.turns import decisions
 from openclaw_actors.turns.dialogue import Dialogue, Rules
+from openclaw_actors.turns.phrases import PhraseSplitter
 
 _log = get_logger(__name__)
 
 SAY_AGAIN = "Sorry, could you say that again?"
 NO_ANSWER = "Sorry, I did not get an answer to that. Please try again."
+
+OVERDUE_S = 1.0
+"""After a short utterance over our voice whose words do not come: go on speaking. A real final takes 0.05-0.7 s."""
 
 CRASHES_AN_ENGINE = 2
 """Failures on one utterance after which the next engine tries it, and then the caller is asked to repeat it."""
@@ -49,7 +55,9 @@ class Floor:
         context: CallContext,
         events: EventLog,
         history: tuple[Line, ...],
+        later: Callable[[float, Any], None],
     ) -> None:
+        self._later = later
         self._context = context
         self._events = events
         self._memory = context.memory
@@ -62,12 +70,12 @@ class Floor:
         self.active_at = time.monotonic()
         """When somebody last spoke, or was found to."""
         self.farewell_spoken = False
-        self._dialogue = Dialogue(self._rules(), self, history)
+        self._dialogue = Dialogue(self._rules(), self, NO_ANSWER, history)
 
     @property
     def history(self) -> tuple[Line, ...]:
         """The conversation so far."""
-        return tuple(self._dialogue.history)
+        return self._dialogue.history.lines
 
     def refresh_rules(self) -> None:
         """Another agent may allow more, or less."""
@@ -80,6 +88,7 @@ class Floor:
             resume_false_interruption=turns.resume_false_interruption,
             preemptive=turns.preemptive,
             speculative=agent.speculative,
+            repeatable=agent.repeatable,
         )
 
     # --- the caller -------------------------------------------------------------------------------
@@ -105,14 +114,16 @@ class Floor:
                 self._carry_out(rules.resumed(utterance, rev))
             case TurnEnded(utterance, rev, end, voiced_at):
                 self._owe(utterance, rev, end, over=True)
-                self.clock.ended(voiced_at, time.monotonic())
+                self.clock.ended(utterance, voiced_at, time.monotonic())
                 self._carry_out(rules.turn_ended(utterance, rev))
+                if utterance in self._memory.unheard:
+                    self._later(OVERDUE_S, Overdue(utterance))
 
     def heard(self, heard: Heard) -> None:
         """What the Stt recognised."""
         self.active_at = time.monotonic()
         if heard.final:
-            self.clock.heard(self.active_at)
+            self.clock.heard(heard.utterance, self.active_at)
         elif heard.text:
             self._events.publish(
                 "call.transcript", role="user", text=heard.text, final=False, utterance=heard.utterance
@@ -137,6 +148,14 @@ class Floor:
         """A line of our own."""
         self._carry_out(self._dialogue.speak(text))
 
+    def greet(self, text: str) -> None:
+        """Speak first, unless the caller already has."""
+        self._carry_out(self._dialogue.greet(text))
+
+    def overdue(self, utterance: int) -> None:
+        """The words of this utterance have been awaited for a while."""
+        self._carry_out(self._dialogue.overdue(utterance))
+
     def silence(self) -> None:
         """Stop speaking."""
         self._carry_out(self._dialogue.silence())
@@ -144,6 +163,11 @@ class Floor:
     def farewell(self, turn: int) -> None:
         """The call ends when this turn has been spoken whole."""
         self._farewell = turn
+
+    def is_asking(self, turn: int) -> bool:
+        """Whether the turn's words end in a question (dialogue.Voice)."""
+        delivery = self._memory.delivery
+        return delivery.complete and delivery.words(turn).rstrip().endswith(("?", "\uff1f"))
 
     def cut(self, fence: int) -> list[Spoken]:
         """Silence what is below ``fence``, now; what was spoken of it (dialogue.Voice)."""
@@ -192,7 +216,7 @@ class Floor:
             return
         repeat = untouched or self._context.engines.agent.repeatable
         words = delivery.words(turn.number)
-        self._carry_out(self._dialogue.reply_failed(turn.number, NO_ANSWER, repeat=repeat, offered=words))
+        self._carry_out(self._dialogue.reply_failed(turn.number, repeat=repeat, offered=words))
 
     def stt_lost(self) -> int:
         """The Stt went down; how often now on the utterance that it owes, 0 when it owes none."""
@@ -201,6 +225,10 @@ class Floor:
             return 0
         self._crashes[owed] = self._crashes.get(owed, 0) + 1
         return self._crashes[owed]
+
+    def forgive_stt(self) -> None:
+        """Another engine hears from now on: it has its own chances."""
+        self._crashes.clear()
 
     def give_up_hearing(self) -> None:
         """No engine could hear the owed utterance: ask the caller to say it again."""
@@ -225,20 +253,19 @@ class Floor:
                 self.clock.asked(turn)
                 ports["agent"].tell(Ask(turn, text, history, unfinished))
             case decisions.Speak(turn, text) | decisions.Excuse(turn, text):
-                index = self._memory.delivery.next_index(turn)
-                say = Say(turn, index, text, last=True, shareable=text in self._own_lines)
-                self._memory.delivery.offer(say)
-                ports["tts"].tell(say)
+                self._say(turn, text)
+            case decisions.Overfull():
+                self._events.refuse("too_many_lines", "Too many lines wait to be spoken: send it again later.")
             case decisions.Release(turn):
                 self._playout.release(turn)
             case decisions.PauseVoice(turn):
                 self._pause(turn)
             case decisions.ResumeVoice(turn):
-                self._tell_barge_in(turn, "resumed")
-                ports["transport"].tell(ResumePlayout(turn))
+                self._resume(turn)
             case decisions.Cut(fence, barge_in):
                 self._tell_cut(fence, barge_in=barge_in)
             case decisions.Said(text, utterance):
+                self.clock.answering(utterance)
                 self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
                 if self._context.settings.logs.transcripts:
                     _log.info("the caller said", call_id=self._context.call_id, text=text)
@@ -247,10 +274,28 @@ class Floor:
             case decisions.Speculated(result):
                 metrics.speculations_total.labels(result=result).inc()
 
+    def _say(self, turn: int, text: str) -> None:
+        """A line of our own, phrase by phrase, so that a long one does not run ahead of its credit."""
+        splitter = PhraseSplitter()
+        own = text in self._own_lines
+        phrases = [text] if own else [*splitter.push(text), *splitter.flush()] or [text]
+        delivery = self._memory.delivery
+        for left, phrase in zip(range(len(phrases) - 1, -1, -1), phrases, strict=True):
+            say = Say(turn, delivery.next_index(turn), phrase, last=not left, shareable=own)
+            delivery.offer(say)
+            self._context.ports["tts"].tell(say)
+
     def _pause(self, turn: int) -> None:
         if self._playout.speaking(turn) and not self._playout.paused:
             metrics.barge_in_silence_seconds.observe(max(0.0, time.monotonic() - self._onset_at))
-        self._playout.paused = True
+        self._memory.resume_owed = None
+        self._playout.pause()
+
+    def _resume(self, turn: int) -> None:
+        if self._playout.speaking(turn):
+            self._tell_barge_in(turn, "resumed")
+        owed = self._memory.resume_owed = ResumePlayout(turn, self._playout.pause_number)
+        self._context.ports["transport"].tell(owed)
 
     def _tell_cut(self, fence: int, *, barge_in: bool) -> None:
         for port in self._context.ports.values():

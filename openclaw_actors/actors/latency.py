@@ -10,6 +10,10 @@ PARTS = ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "fi
 """In the order of the road; work done ahead of the turn's end counts nothing."""
 
 
+_NOBODY = -2
+"""No utterance: -1 is a typed one."""
+
+
 @dataclass(slots=True)
 class TurnMarks:
     """The marks of the turn in progress, monotonic seconds; 0: not reached."""
@@ -39,6 +43,8 @@ class TurnClock:
     def __init__(self) -> None:
         self._marks = TurnMarks()
         self._turn = 0
+        self._over = (_NOBODY, 0.0, 0.0)
+        self._heard = (_NOBODY, 0.0)
         self.totals: list[float] = []
 
     def asked(self, turn: int) -> None:
@@ -46,13 +52,22 @@ class TurnClock:
         self._turn = turn
         self._marks.first_token_at = self._marks.first_audio_at = 0.0
 
-    def heard(self, at: float) -> None:
-        """A final transcript came."""
-        self._marks.heard_at = at
-
-    def ended(self, voiced_at: float, at: float) -> None:
+    def ended(self, utterance: int, voiced_at: float, at: float) -> None:
         """The caller's turn was found to be over."""
-        self._marks.voiced_at, self._marks.ended_at = voiced_at, at
+        self._over = (utterance, voiced_at, at)
+
+    def heard(self, utterance: int, at: float) -> None:
+        """A final transcript came."""
+        self._heard = (utterance, at)
+
+    def answering(self, utterance: int) -> None:
+        """The words of ``utterance`` are answered from now on; those of any other, noise among them, do not count."""
+        marks = self._marks
+        marks.voiced_at = marks.ended_at = marks.heard_at = 0.0
+        if self._over[0] == utterance:
+            _, marks.voiced_at, marks.ended_at = self._over
+        if self._heard[0] == utterance:
+            marks.heard_at = self._heard[1]
 
     def progress(self, turn: int, mark: str, at: float) -> None:
         """``first_token`` or ``first_audio``; only the first of each counts."""

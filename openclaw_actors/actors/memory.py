@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn, Say
+from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn, ResumePlayout, Say
 from openclaw_actors.turns.endpointing import EndpointState
 
 RING_SPEECH_S = 30.0
@@ -93,7 +93,7 @@ class Delivery:
     """Seconds of a phrase handed on so far, by index."""
 
     offered: list[str] = field(default_factory=list)
-    """All phrases of the turn, by index."""
+    """The words of all phrases of the turn, by index; an aside has none."""
     complete: bool = False
     """The turn's last phrase has been offered."""
 
@@ -104,7 +104,7 @@ class Delivery:
             self.unsaid.clear()
             self.seconds.clear()
             self.offered.clear()
-        self.offered.append(say.text)
+        self.offered.append("" if say.aside else say.text)
         self.unsaid[say.index] = say
         self.complete = say.last
 
@@ -141,3 +141,5 @@ class Memory:
     """Media time up to which the caller's words have been taken."""
     delivery: Delivery = field(default_factory=Delivery)
     muted: bool = False
+    resume_owed: ResumePlayout | None = None
+    """A pause that was to end; a new Transport sees to it."""

@@ -53,7 +53,8 @@ class Stt(StageActor):
         match message:
             case SpeechStarted():
                 self._forget_heard()
-                self._watch(message.utterance, 0)
+                if message.utterance not in self._finals:
+                    self._watch(message.utterance, 0)
             case LikelyEnd() | TurnEnded():
                 self._transcribe(message.utterance, message.rev, message.end)
             case Resumed():
@@ -67,10 +68,10 @@ class Stt(StageActor):
     # --- finals -----------------------------------------------------------------------------------
 
     def _transcribe(self, utterance: int, rev: int, end: int) -> None:
+        self._stop_partials()
         job = self._finals.get(utterance)
         if job is not None and job.rev >= rev:
             return
-        self._stop_partials()
         if job is not None:
             job.task.cancel()
         self._finals[utterance] = _Job(rev, self.spawn(self._final(utterance, rev, end)))

@@ -43,6 +43,10 @@ class Places:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.draining = False
+        self.failed = asyncio.Event()
+        """The Switchboard is gone, which only a fault of it explains."""
+        self.live_tokens: dict[str, str] = {}
+        """Call ids by the resume token that brings their caller back."""
         self.running: set[str] = set()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -51,19 +55,34 @@ class Places:
         self._number = 0
         metrics.calls_limit.set(limit)
 
-    def reserve(self, transport: str, direction: str) -> Admission:
-        """Keep a place for a call that is being set up.
+    @property
+    def is_open(self) -> bool:
+        """Whether new calls are taken at all."""
+        return not self.draining and not self.failed.is_set()
+
+    def reserve(self, transport: str, direction: str, resume: str = "") -> Admission:
+        """Keep a place for a call that is being set up; a caller who comes back to a live call has theirs.
 
         Raises:
             RefusalError: 503 ``full`` or ``draining``, with Retry-After.
         """
-        if self.draining:
-            raise self._refusal("draining", "this host takes no new calls; try another or come back later")
+        if self.live_tokens.get(resume) in self.running:
+            return Admission(0, transport, direction)
+        self.refuse_when_closed()
         if len(self.running) + len(self._reserved) >= self.limit:
             raise self._refusal("full", f"all {self.limit} places are taken; try again soon (server.max_calls)")
         self._number += 1
         self._reserved.add(self._number)
         return Admission(self._number, transport, direction)
+
+    def refuse_when_closed(self) -> None:
+        """Raise the refusal of a host that takes no new calls.
+
+        Raises:
+            RefusalError: 503 ``draining``, with Retry-After.
+        """
+        if not self.is_open:
+            raise self._refusal("draining", "this host takes no new calls; try another or come back later")
 
     def _refusal(self, reason: str, detail: str) -> RefusalError:
         metrics.calls_rejected_total.labels(reason=reason).inc()
@@ -113,7 +132,7 @@ class Switchboard(LoopActor):
         self._services = services
         self._places = places
         self._calls: dict[str, _Live] = {}
-        self._tokens: dict[str, str] = {}
+        self._tokens = places.live_tokens
         self._past: dict[str, _Past] = {}
 
     def on_receive(self, message: Any) -> Any:
@@ -132,7 +151,7 @@ class Switchboard(LoopActor):
             case Ended():
                 self._call_ended(message)
             case Unwanted():
-                self.spawn(message.peer.aclose())
+                self.spawn(_close(message.peer))
             case _:
                 answer = super().on_receive(message)
         return answer
@@ -149,6 +168,7 @@ class Switchboard(LoopActor):
         spec = CallSpec(
             call_id, message.peer, message.direction, message.caller, message.metadata, history, resumed_from
         )
+        self._places.refuse_when_closed()
         try:
             engines = choose_engines(self._services.catalogue)
         except UnavailableEngineError as error:
@@ -166,19 +186,23 @@ class Switchboard(LoopActor):
 
     def _resume(self, message: StartCall) -> tuple[str, str]:
         self._forget_past()
-        call_id = self._tokens.pop(message.resume, "")
+        call_id = self._tokens.get(message.resume, "")
         live = self._calls.get(call_id)
         if live is not None and not live.ending:
+            del self._tokens[message.resume]
             live.ref.tell(Rejoin(message.peer))
             live.peer = message.peer
             live.token = self._new_token(call_id)
             return call_id, live.token
-        past = self._past.pop(call_id, None)
+        past = self._past.get(call_id)
         if past is None:
             raise RefusalError(
                 410, "resume_expired", "this resume_token was used or has expired; offer again without it"
             )
-        return self._begin_call(message, past.history, past.call_id)
+        begun = self._begin_call(message, past.history, past.call_id)
+        # Only now: a refusal says "try again", and must leave what to try with.
+        del self._tokens[message.resume], self._past[call_id]
+        return begun
 
     def _new_token(self, call_id: str) -> str:
         token = secrets.token_urlsafe(24)
@@ -205,7 +229,7 @@ class Switchboard(LoopActor):
         metrics.call_duration_seconds.observe(time.monotonic() - live.started_at)
         if message.reason == "internal_error":
             _log.error("call crashed", call_id=message.call_id)
-            self.spawn(live.peer.aclose())
+            self.spawn(_close(live.peer))
 
     def _keep(self, message: Ending) -> None:
         """Keep what a caller who comes back needs; one who hung up does not."""
@@ -226,7 +250,13 @@ class Switchboard(LoopActor):
             del self._past[call_id]
         known = self._calls.keys() | self._past.keys()
         self._places.resumable = set(self._past)
-        self._tokens = {token: call_id for token, call_id in self._tokens.items() if call_id in known}
+        for token in [token for token, call_id in self._tokens.items() if call_id not in known]:
+            del self._tokens[token]
+
+    def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:  # noqa: ARG002 - nobody re-reads it
+        """A Switchboard that fails can't be created anew, as its calls are not: the host ends."""
+        if reason is not None:
+            self._places.failed.set()
 
     # --- for the host, on the loop ----------------------------------------------------------------
 
@@ -241,6 +271,7 @@ _REASONS = frozenset(
         "caller_hangup",
         "agent_hangup",
         "api_hangup",
+        "abandoned",
         "peer_failed",
         "peer_closed",
         "no_media",
@@ -253,6 +284,14 @@ _REASONS = frozenset(
 )
 
 
+async def _close(peer: Peer) -> None:
+    """Close a peer; its fault must not be the Switchboard's."""
+    try:
+        await peer.aclose()
+    except Exception:  # noqa: BLE001 - whatever a transport raises
+        _log.exception("a peer did not close well")
+
+
 class SwitchboardBoard:
     """The Board of actors/board.py over a Switchboard: questions go to it as mail, places are counted here."""
 
@@ -261,18 +300,32 @@ class SwitchboardBoard:
         self._places = places
         self._services = services
 
-    def admit(self, transport: str, direction: str) -> Admission:
+    def admit(self, transport: str, direction: str, *, resume: str = "") -> Admission:
         """As Board.admit."""
-        return self._places.reserve(transport, direction)
+        return self._places.reserve(transport, direction, resume)
 
     async def start(
         self, admission: Admission, peer: Peer, *, caller: str, metadata: Mapping[str, Any], resume: str
     ) -> StartedCall:
         """As Board.start."""
         message = StartCall(admission.transport, admission.direction, peer, caller, metadata, resume)
-        call_id, token = await self._switchboard.ask(message, block=False)
+        starting = asyncio.ensure_future(self._answer_to(message))
+        try:
+            call_id, token = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._abandon)
+            raise
         self._places.release(admission)
         return StartedCall(call_id, token)
+
+    async def _answer_to(self, message: StartCall) -> tuple[str, str]:
+        answer: tuple[str, str] = await self._switchboard.ask(message, block=False)
+        return answer
+
+    def _abandon(self, starting: asyncio.Future[tuple[str, str]]) -> None:
+        """The client has gone while its call was started: end the call."""
+        if not starting.cancelled() and starting.exception() is None:
+            self._switchboard.tell(HangUpCall(starting.result()[0], "abandoned"))
 
     def release(self, admission: Admission) -> None:
         """As Board.release."""

@@ -18,6 +18,12 @@ class Transport(StageActor):
 
     stage: ClassVar[Stage] = "transport"
 
+    def take_up(self) -> None:
+        """End the pause that the incarnation before should have ended."""
+        owed = self.context.memory.resume_owed
+        if owed is not None:
+            self.spawn(self._resume(owed))
+
     def receive(self, message: Any) -> None:
         """Audio both ways, and the way back from a pause."""
         match message:
@@ -27,7 +33,7 @@ class Transport(StageActor):
                 if not self.context.memory.fence.stale(message.turn):
                     self.context.playout.add(message)
             case ResumePlayout():
-                self.spawn(self._resume(message.turn))
+                self.spawn(self._resume(message))
             case Interrupt():
                 pass  # the Call has cut the playout itself, within the packet
             case _:
@@ -41,13 +47,17 @@ class Transport(StageActor):
         self.context.ports["turns"].tell(frame)
         self.count_frame()
 
-    async def _resume(self, turn: int) -> None:
+    async def _resume(self, message: ResumePlayout) -> None:
         """Encode the rest of the phrase anew: a decoder that heard silence in between would click on the old one."""
-        playout, fence = self.context.playout, self.context.memory.fence
+        playout, memory = self.context.playout, self.context.memory
+        if playout.pause_number != message.pause:
+            return
         rest = playout.rest()
-        if rest is not None and rest.turn == turn:
+        if rest is not None and rest.turn == message.turn:
             loop = asyncio.get_running_loop()
             packets = await loop.run_in_executor(self.context.encode_pool, encode_rest, playout.codec, rest.pcm)
-            playout.replace_rest(rest, packets)
-        if not fence.stale(turn) and playout.released == turn:
-            playout.paused = False
+            if playout.pause_number == message.pause:
+                playout.replace_rest(rest, packets)
+        playout.resume(message.pause)
+        if memory.resume_owed == message:
+            memory.resume_owed = None

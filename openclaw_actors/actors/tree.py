@@ -13,7 +13,7 @@ from openclaw_actors.actors.agent import Agent
 from openclaw_actors.actors.loop_actor import deepest_mailbox, kill
 from openclaw_actors.actors.stage import CallContext, StageActor, StageTypes, describe_error
 from openclaw_actors.actors.stt import Stt
-from openclaw_actors.actors.supervision import GiveUp, Intensity, Port, RestartPolicy, make_uniform
+from openclaw_actors.actors.supervision import Intensity, Port, RestartAfter, RestartPolicy, make_uniform
 from openclaw_actors.actors.transport import Transport
 from openclaw_actors.actors.tts import Tts
 from openclaw_actors.actors.turns import Turns
@@ -24,6 +24,19 @@ from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.turns.vad import EnergyVad
 
 _log = get_logger(__name__)
+
+LATE_TICK_S = 2.0
+"""A tick that comes so late after the one before says that the loop stood still, not that a stage does."""
+
+DEEPEST: dict[Stage, int] = {}
+"""The deepest mailbox of any call since `publish_mailboxes`, by stage."""
+
+
+def publish_mailboxes() -> None:
+    """Set the gauges to the deepest mailbox of any call, and begin anew."""
+    for stage in START_ORDER:
+        metrics.mailbox_depth.labels(stage=stage).set(DEEPEST.pop(stage, 0))
+
 
 STAGES: StageTypes = {"transport": Transport, "tts": Tts, "agent": Agent, "stt": Stt, "turns": Turns}
 
@@ -59,7 +72,8 @@ class _Child:
     state: str = "down"
     down_at: float = 0.0
     error: BaseException | None = None
-    ponged_at: float = 0.0
+    pinged_at: float = 0.0
+    """When the ping that is not answered yet was sent; 0: none is out."""
     restarts: int = 0
 
 
@@ -74,7 +88,7 @@ class Tree:
         self._owner = owner
         self._settings = settings
         self._stopping = False
-        self._pinged_at = time.monotonic()
+        self._ticked_at = self._pinged_at = time.monotonic()
         self._ping = 0
         self._children = {
             stage: _Child(
@@ -125,7 +139,7 @@ class Tree:
     def _start(self, stage: Stage) -> None:
         child = self._children[stage]
         child.incarnation += 1
-        child.ponged_at = time.monotonic()
+        child.pinged_at = 0.0
         child.ref = STAGES[stage].start(self._context, child.incarnation)
         if child.ref.is_alive():
             child.port.attach(child.ref)
@@ -161,7 +175,7 @@ class Tree:
 
     def ponged(self, stage: Stage) -> None:
         """The stage is alive."""
-        self._children[stage].ponged_at = time.monotonic()
+        self._children[stage].pinged_at = 0.0
 
     def down(self, stage: Stage, incarnation: int, error: BaseException | None) -> None:
         """The stage has ended: restart it, or escalate."""
@@ -171,14 +185,9 @@ class Tree:
         child.ref = None
         child.state = "down"
         child.down_at = child.down_at or time.monotonic()
+        engine = self._engine(stage)
         self._owner.stage_lost(stage, error)
-        if isinstance(error, RefusedEngineError | UnavailableEngineError):
-            delay: float | None = 0.0 if self._switch(stage, error) else None
-        else:
-            decision = child.policy.down(time.monotonic())
-            delay = None if isinstance(decision, GiveUp) else decision.delay
-            if delay is None and self.replace_engine(stage, error):
-                delay = 0.0
+        delay = self._delay(stage, child, error, replaced=self._engine(stage) is not engine)
         self._tell_restart(stage, child, error, delay)
         if delay is None:
             self._owner.stage_failed(stage)
@@ -186,6 +195,21 @@ class Tree:
             self._restart(stage, incarnation)
         else:
             self._owner.later(delay, Restart(stage, incarnation))
+
+    def _delay(self, stage: Stage, child: _Child, error: BaseException | None, *, replaced: bool) -> float | None:
+        """Seconds until the next incarnation, on this engine or the next; None: nothing serves the stage."""
+        if replaced:
+            return 0.0  # its engine is new, and not to blame for what the one before did
+        hopeless = isinstance(error, RefusedEngineError | UnavailableEngineError)
+        if hopeless and self._switch(stage, error):
+            return 0.0
+        decision = child.policy.down(time.monotonic())
+        if isinstance(decision, RestartAfter):
+            return decision.delay
+        return 0.0 if self.replace_engine(stage, error) else None
+
+    def _engine(self, stage: Stage) -> Any:
+        return getattr(self._context.engines, stage, None)
 
     def restart(self, message: Restart) -> None:
         """The back-off is over."""
@@ -254,18 +278,22 @@ class Tree:
     # --- watch ------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Once a second: ping, kill who does not answer, look at the mailboxes."""
+        """Once a second: kill who left a ping unanswered, ping all, look at the mailboxes."""
+        stalled, self._ticked_at = now - self._ticked_at > LATE_TICK_S, now
         for stage, child in self._children.items():
             if child.ref is None:
                 continue
-            metrics.mailbox_depth.labels(stage=stage).set(deepest_mailbox(child.ref))
-            if now - child.ponged_at > self._settings.ping_interval_s + self._settings.ping_timeout_s:
+            DEEPEST[stage] = max(DEEPEST.get(stage, 0), deepest_mailbox(child.ref))
+            if child.pinged_at and stalled:
+                child.pinged_at = now  # the whole loop stood still: the answer may be in the mail
+            elif child.pinged_at and now - child.pinged_at > self._settings.ping_timeout_s:
                 kill(child.ref, SlowEngineError(f"{stage} has not answered a ping"))
         if now - self._pinged_at >= self._settings.ping_interval_s:
             self._pinged_at = now
             self._ping += 1
             for child in self._children.values():
-                if child.ref is not None:
+                if child.ref is not None and not child.pinged_at:
+                    child.pinged_at = now
                     child.port.tell(Ping(self._ping))
 
     def ref(self, stage: Stage) -> pykka.ActorRef[StageActor] | None:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import Any, ClassVar
 
 from openclaw_actors.actors.stage import StageActor
 from openclaw_actors.errors import SlowEngineError
+from openclaw_actors.media.codecs import Encoded
 from openclaw_actors.media.playout import PACKET_S
 from openclaw_actors.messages import Credit, Interrupt, Progress, Say, Speech, Stage, Useful
 
@@ -92,34 +94,45 @@ class Tts(StageActor):
                 context.engines.tts, context.playout.codec, say.text, shareable=say.shareable, skip_s=skip
             )
             async with contextlib.aclosing(sound):
-                first = await self._first(sound)
+                began = time.monotonic()
+                first = await self._next(sound)
                 if first is not None:
+                    self._begun(began)
                     self._send(say, first.packets, first.pcm)
-                async for more in sound:
+                while (more := await self._next(sound)) is not None:
                     self._send(say, more.packets, more.pcm)
         self._send(say, (), b"", ends=True)
         delivery.done(say)
         if say.text:
             self.report(Useful())
 
-    async def _first(self, sound: Any) -> Any:
+    async def _next(self, sound: AsyncGenerator[Encoded, None]) -> Encoded | None:
+        """The next piece; None at the end. Each has the same deadline, since a voice may hang in mid-phrase."""
         limit = self.context.settings.supervision.first_audio_s
-        began = time.monotonic()
         try:
             async with asyncio.timeout(limit):
-                first = await anext(sound, None)
+                return await anext(sound, None)
         except TimeoutError as error:
             name = self.context.engines.tts.name
             raise SlowEngineError(f"{name} made no sound within {limit:g} s") from error
+
+    def _begun(self, asked_at: float) -> None:
         now = time.monotonic()
         self.report(Progress(self._turn, "first_audio", now))
-        self.log.debug("first audio", turn=self._turn, ms=round((now - began) * 1000))
-        return first
+        self.log.debug("first audio", turn=self._turn, ms=round((now - asked_at) * 1000))
 
     def _send(self, say: Say, packets: tuple[bytes, ...], pcm: bytes, *, ends: bool = False) -> None:
         seconds = len(packets) * PACKET_S
         self.context.memory.delivery.handed_on(say, seconds)
         self._ahead[say.index] = self._ahead.get(say.index, 0.0) + seconds
         self.context.ports["transport"].tell(
-            Speech(say.turn, say.index, say.text, packets, pcm, ends_phrase=ends, ends_turn=ends and say.last)
+            Speech(
+                say.turn,
+                say.index,
+                "" if say.aside else say.text,
+                packets,
+                pcm,
+                ends_phrase=ends,
+                ends_turn=ends and say.last,
+            )
         )

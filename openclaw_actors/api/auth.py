@@ -63,6 +63,14 @@ class Gate:
                 {"WWW-Authenticate": _CHALLENGE},
             )
 
+    def admits(self, request: web.Request) -> bool:
+        """Whether ``authorise`` would let the request pass."""
+        try:
+            self.authorise(request)
+        except RefusalError:
+            return False
+        return True
+
     def _is_token(self, given: str) -> bool:
         digest = _digest(given)
         # All are compared, whichever matched: time does not tell.

@@ -31,9 +31,11 @@ class Health:
         """``GET /livez``: the loop turns. Never less, or an orchestrator would kill a host that only drains."""
         return web.json_response({"status": "ok"})
 
-    async def readyz(self, _: web.Request) -> web.Response:
-        """``GET /readyz``: 200 when new calls are taken, else 503."""
+    async def readyz(self, request: web.Request) -> web.Response:
+        """``GET /readyz``: 200 when new calls are taken, else 503. Why an engine does not serve is for who may ask."""
         ready, detail = self._ready()
+        if not self._gate.admits(request):
+            detail = _without_reasons(detail)
         return web.json_response({"ready": ready, **detail}, status=200 if ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -46,3 +48,12 @@ class Health:
         """``GET /v1/node``: calls, limit, draining, engines."""
         self._gate.authorise(request)
         return web.json_response(self._board.describe())
+
+
+def _without_reasons(detail: dict[str, Any]) -> dict[str, Any]:
+    """Reasons name addresses and paths of the operator's."""
+    engines = {
+        kind: {**stage, "engines": [{**engine, "reason": ""} for engine in stage["engines"]]}
+        for kind, stage in detail.get("engines", {}).items()
+    }
+    return {**detail, "engines": engines}

@@ -156,7 +156,7 @@ class Offers:
 
     async def _set_up(self, offer: Offer, checked: CheckedOffer, client: Client) -> tuple[str, StartedCall]:
         """Keep a place, answer, begin the call; whatever goes wrong, neither place nor connection is left behind."""
-        admission = self._board.admit("webrtc", "inbound")
+        admission = self._board.admit("webrtc", "inbound", resume=offer.resume)
         peer: AnsweringPeer | None = None
         try:
             peer = self._new_peer()

@@ -205,6 +205,12 @@ export class VoiceCall extends EventTarget {
       next.close();
       throw error;
     }
+    if (signal.aborted) {
+      // The user hung up while the host answered: nothing of this call may stay.
+      next.hangUp();
+      next.close();
+      throw new VoiceCallError("ended", "The call was hung up.");
+    }
     // Only now: before the host has moved the call, closing the old leg would read as a hang-up.
     const old = this.#leg;
     this.#leg = next;
@@ -460,6 +466,7 @@ class Leg {
           ),
         );
       const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
+      if (limit.aborted) lost();
       limit.addEventListener("abort", lost);
       this.#peer.addEventListener("connectionstatechange", () => {
         if (this.isConnected) resolve();

@@ -24,6 +24,8 @@ _PROBE_S = 5.0
 
 _CONNECT_S = 3.0
 _PASSING_STATUS = {408, 409, 425, 429}
+_OF_THIS_REQUEST = {400, 413, 422}
+"""A content filter, a context that is too long: says nothing of the next caller's request."""
 _HTTP_PACKAGES = {"httpx", "httpx2", "httpcore", "httpcore2", "anyio"}
 """openai 2 is built on httpx, 3 on httpx2; what they raise while a body streams is not always wrapped."""
 
@@ -105,6 +107,9 @@ def _status_fault(error: openai.APIStatusError, who: str) -> EngineError:
         return RefusedEngineError(text)
     if status in _PASSING_STATUS or status >= 500:
         return TransientEngineError(text)
+    of_the_model = error.param == "model" or "Invalid `model`" in error.message
+    if status in _OF_THIS_REQUEST and not of_the_model:
+        return BrokenEngineError(text)
     return RefusedEngineError(text)
 
 

@@ -53,7 +53,9 @@ class Playout:
     def __init__(self, codec: Codec, on_moved: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self.codec = codec
         self.released = 0
-        self.paused = False
+        self.pause_number = 0
+        """0: not paused; else which pause this is, so that a late end of an earlier one ends nothing."""
+        self._pauses = 0
         self._fence = 0
         self._queue: deque[_Phrase] = deque()
         self._clip: deque[bytes] = deque()
@@ -150,6 +152,22 @@ class Playout:
 
     # --- the Call's side --------------------------------------------------------------------------
 
+    @property
+    def paused(self) -> bool:
+        """Whether the voice is held."""
+        return self.pause_number != 0
+
+    def pause(self) -> int:
+        """Hold the voice; the number of this pause."""
+        self._pauses += 1
+        self.pause_number = self._pauses
+        return self.pause_number
+
+    def resume(self, pause: int) -> None:
+        """End this pause, if it is still the one."""
+        if self.pause_number == pause:
+            self.pause_number = 0
+
     def release(self, turn: int) -> None:
         """This turn may be heard."""
         self.released = turn
@@ -157,7 +175,7 @@ class Playout:
     def cut(self, fence: int) -> None:
         """Everything below ``fence`` is silent from the next packet on; the phrase in play is reported as cut."""
         self._fence = max(self._fence, fence)
-        self.paused = False
+        self.pause_number = 0
         while self._queue and self._queue[0].turn < self._fence:
             phrase = self._queue.popleft()
             if phrase.played:

@@ -46,7 +46,7 @@ class SmallBoard:
         self.holds_start.set()
         self._numbers = itertools.count(1)
 
-    def admit(self, transport: str, direction: str) -> Admission:
+    def admit(self, transport: str, direction: str, *, resume: str = "") -> Admission:
         if self.draining or len(self.places) + len(self.calls) >= self.limit:
             code = "draining" if self.draining else "full"
             raise RefusalError(503, code, "no place", {"Retry-After": "10"})

@@ -90,7 +90,7 @@ async def test_an_interruption_ends_the_request(stub, engine_for):
     ("fault", "error", "text"),
     [
         (Fault("status", status=401), RefusedEngineError, "401"),
-        (Fault("status", status=400), RefusedEngineError, "400"),
+        (Fault("status", status=400), BrokenEngineError, "400"),
         (Fault("status", status=404), RefusedEngineError, "404"),
         (Fault("status", status=429), TransientEngineError, "429"),
         (Fault("status", status=502), TransientEngineError, "502"),

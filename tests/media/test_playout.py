@@ -84,22 +84,34 @@ def test_a_pause_loses_nothing(playout):
     playout.release(1)
     playout.add(speech(1, 0, [b"a", b"b", b"c"]))
     play(playout, 1)
-    playout.paused = True
+    pause = playout.pause()
     assert play(playout, 4) == [SILENCE] * 4
-    playout.paused = False
+    playout.resume(pause)
     assert play(playout, 2) == [b"b", b"c"]
+
+
+def test_a_late_end_of_an_earlier_pause_ends_nothing(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b"]))
+    first = playout.pause()
+    playout.resume(first)
+    second = playout.pause()
+    playout.resume(first)
+    assert play(playout, 1) == [SILENCE]
+    playout.resume(second)
+    assert play(playout, 1) == [b"a"]
 
 
 def test_the_rest_of_a_paused_phrase_is_played_in_its_new_encode_after_one_silent_packet(playout):
     playout.release(1)
     playout.add(speech(1, 0, [b"a", b"b", b"c"], ends=False))
     play(playout, 1)
-    playout.paused = True
+    pause = playout.pause()
     rest = playout.rest()
     assert len(rest.pcm) == 2 * len(PCM)
     playout.add(speech(1, 0, [b"d"]))
     playout.replace_rest(rest, (b"B", b"C"))
-    playout.paused = False
+    playout.resume(pause)
     assert play(playout, 4) == [SILENCE, b"B", b"C", b"d"]
     assert playout.take()[-1] == Spoken(1, 0, "hello there", ends_turn=False)
 
@@ -134,7 +146,7 @@ def test_a_voice_that_runs_dry_is_silent_until_more_comes(playout):
 
 
 def test_a_clip_goes_before_everything(playout):
-    playout.paused = True
+    playout.pause()
     playout.play_clip((b"x", b"y"))
     assert playout.clip_seconds == pytest.approx(0.04)
     assert play(playout, 3) == [b"x", b"y", SILENCE]
@@ -178,7 +190,10 @@ def test_no_interleaving_plays_a_cut_turn_or_loses_a_packet_of_an_uncut_one(step
             fence = turn + 1
             playout.cut(fence)
         elif kind == "pause":
-            playout.paused = value
+            if value:
+                playout.pause()
+            else:
+                playout.resume(playout.pause_number)
         elif kind == "play":
             for packet in play(playout, value):
                 if packet != SILENCE:

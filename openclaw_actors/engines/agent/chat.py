@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import itertools
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import openai
@@ -39,11 +40,37 @@ async def stream_answer(client: openai.AsyncOpenAI, who: str, request: dict[str,
         raise TransientEngineError(f"{who} gave an empty answer")
 
 
-def as_message(line: Line) -> dict[str, str]:
-    """One line of the conversation; a line that was cut ends in a dash, as it would in a play."""
-    if line.role == "user":
-        return {"role": "user", "content": line.text}
-    return {"role": "assistant", "content": f"{line.text} —" if line.cut else line.text}
+def as_messages(lines: Sequence[Line]) -> list[dict[str, str]]:
+    """The conversation as messages that alternate, as many models' templates demand it.
+
+    What the agent said before any word of the caller's is in ``said_first`` instead. An answer that was cut ends in a
+    dash, as it would in a play.
+    """
+    messages = [
+        {
+            "role": "user" if role == "user" else "assistant",
+            "content": " ".join(f"{line.text} —" if line.cut else line.text for line in run),
+        }
+        for role, run in itertools.groupby(lines, key=lambda line: line.role)
+    ]
+    return messages[1:] if messages and messages[0]["role"] == "assistant" else messages
+
+
+def said_first(lines: Sequence[Line]) -> str:
+    """The line of the system prompt that tells how the agent opened the call; empty if it did not."""
+    opening = " ".join(line.text for line in itertools.takewhile(lambda line: line.role == "agent", lines))
+    return f"You opened the call with: «{opening}»" if opening else ""
+
+
+def last_answer(lines: Sequence[Line]) -> tuple[str, bool]:
+    """What the caller heard of the agent's last answer, and whether it was cut off."""
+    answer: list[Line] = []
+    for line in reversed(lines):
+        if line.role == "agent":
+            answer.insert(0, line)
+        elif answer:
+            break
+    return " ".join(line.text for line in answer), any(line.cut for line in answer)
 
 
 def go_on_after(words: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
-from openclaw_actors.engines.agent.chat import as_message, go_on_after, paragraphs, stream_answer
+from openclaw_actors.engines.agent.chat import as_messages, go_on_after, paragraphs, said_first, stream_answer
 from openclaw_actors.engines.openai_service import OPENAI_URL, connect, probe
 from openclaw_actors.engines.protocols import AgentRequest, EndCall
 from openclaw_actors.errors import UnavailableEngineError
@@ -56,10 +56,10 @@ class OpenAiAgentEngine:
         Raises:
             EngineError: by kind; transient if the answer is empty.
         """
-        system = paragraphs(request.system_prompt, go_on_after(request.unfinished))
+        system = paragraphs(request.system_prompt, said_first(request.history), go_on_after(request.unfinished))
         messages = [
             *([{"role": "system", "content": system}] if system else []),
-            *(as_message(line) for line in request.history),
+            *as_messages(request.history),
             {"role": "user", "content": request.text},
         ]
         body = {"model": self._settings.model, "messages": messages}

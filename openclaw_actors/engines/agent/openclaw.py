@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from openclaw_actors.engines.agent.chat import paragraphs, stream_answer
+from openclaw_actors.engines.agent.chat import last_answer, paragraphs, stream_answer
 from openclaw_actors.engines.openai_service import connect, probe
 from openclaw_actors.engines.protocols import AgentRequest, EndCall
 from openclaw_actors.errors import TransientEngineError, UnavailableEngineError
@@ -98,8 +98,8 @@ class OpenClawEngine:
 
 def _where_it_was_cut(request: AgentRequest) -> str:
     """The session holds the whole of an answer that the caller heard only a part of: say which."""
-    last = next((line for line in reversed(request.history) if line.role == "agent"), None)
-    heard = request.unfinished or (last.text if last is not None and last.cut else "")
+    answer, was_cut = last_answer(request.history)
+    heard = request.unfinished or (answer if was_cut else "")
     return f"Your last answer was cut off. The caller heard of it only: «{heard}»" if heard else ""
 
 
