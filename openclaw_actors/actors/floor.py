@@ -6,8 +6,10 @@ The rules are pure (turns/dialogue.py); this is their hand in the world, and it 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from openclaw_actors.actors import sounds
 from openclaw_actors.actors.events import EventLog
 from openclaw_actors.actors.latency import TurnClock
 from openclaw_actors.actors.memory import OpenUtterance
@@ -19,9 +21,11 @@ from openclaw_actors.messages import (
     Interrupt,
     LikelyEnd,
     Line,
+    PlayAudio,
     Resumed,
     ResumePlayout,
     Say,
+    SendDtmf,
     SpeechStarted,
     SpeechSustained,
     Spoken,
@@ -49,9 +53,12 @@ class Floor:
         context: CallContext,
         events: EventLog,
         history: tuple[Line, ...],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._context = context
         self._events = events
+        self._spawn = spawn
+        self._sounds: dict[int, PlayAudio | SendDtmf] = {}
         self._memory = context.memory
         self._playout = context.playout
         self._own_lines = {SAY_AGAIN, NO_ANSWER, context.settings.agent.greeting}
@@ -137,9 +144,28 @@ class Floor:
         """A line of our own."""
         self._carry_out(self._dialogue.speak(text))
 
+    def play(self, sound: PlayAudio | SendDtmf) -> None:
+        """A sound of our own, or keys."""
+        self._carry_out(self._dialogue.play(sound))
+
     def silence(self) -> None:
         """Stop speaking."""
         self._carry_out(self._dialogue.silence())
+
+    def hold(self, loop: tuple[bytes, ...]) -> None:
+        """The caller hears ``loop`` and nobody hears them; the conversation stands still as soon as it can."""
+        self._memory.held = True
+        self._playout.hold(loop)
+        self.clock.forget()
+
+    def unhold(self) -> None:
+        """Go on; a phrase that was broken off goes on where it was."""
+        self._memory.held = False
+        self.active_at = time.monotonic()
+        self.clock.forget()
+        turn = self._playout.unhold()
+        if turn:
+            self._context.ports["transport"].tell(ResumePlayout(turn))
 
     def farewell(self, turn: int) -> None:
         """The call ends when this turn has been spoken whole."""
@@ -178,10 +204,19 @@ class Floor:
         return spoken
 
     def _publish(self, spoken: Spoken) -> None:
+        if spoken.turn in self._sounds and spoken.ends_turn:
+            self._sound_over(spoken.turn, cut=spoken.cut)
         if spoken.text:
             self._events.publish(
                 "call.transcript", role="agent", text=spoken.text, final=True, turn=spoken.turn, cut=spoken.cut
             )
+
+    def _sound_over(self, turn: int, *, cut: bool) -> None:
+        match self._sounds.pop(turn):
+            case SendDtmf(digits):
+                self._events.publish("call.dtmf", digits=digits, direction="out", cut=cut)
+            case PlayAudio(name):
+                self._events.publish("call.played", name=name, cut=cut)
 
     # --- lost stages ------------------------------------------------------------------------------
 
@@ -229,6 +264,9 @@ class Floor:
                 say = Say(turn, index, text, last=True, shareable=text in self._own_lines)
                 self._memory.delivery.offer(say)
                 ports["tts"].tell(say)
+            case decisions.Play(turn, sound):
+                self._sounds[turn] = sound
+                self._spawn(sounds.play(self._context, turn, sound))
             case decisions.Release(turn):
                 self._playout.release(turn)
             case decisions.PauseVoice(turn):
@@ -255,6 +293,8 @@ class Floor:
     def _tell_cut(self, fence: int, *, barge_in: bool) -> None:
         for port in self._context.ports.values():
             port.tell(Interrupt(fence))
+        for turn in [turn for turn in self._sounds if turn < fence]:
+            self._sound_over(turn, cut=True)
         if self._farewell < fence:
             self._farewell = 0
         if barge_in:

@@ -46,6 +46,10 @@ class TurnClock:
         self._turn = turn
         self._marks.first_token_at = self._marks.first_audio_at = 0.0
 
+    def forget(self) -> None:
+        """Something else than our work stands between question and answer: a hold."""
+        self._marks = TurnMarks()
+
     def heard(self, at: float) -> None:
         """A final transcript came."""
         self._marks.heard_at = at

@@ -141,3 +141,9 @@ class Memory:
     """Media time up to which the caller's words have been taken."""
     delivery: Delivery = field(default_factory=Delivery)
     muted: bool = False
+    held: bool = False
+
+    @property
+    def deaf(self) -> bool:
+        """Nobody listens to the caller now."""
+        return self.muted or self.held

@@ -25,6 +25,7 @@ from openclaw_actors.messages import (
     Line,
     Rejoin,
     StartCall,
+    ToCall,
 )
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
@@ -41,6 +42,9 @@ class Places:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.draining = False
+        """An operator takes no new calls for now; who may end that is the API's business."""
+        self.closing = False
+        """The process will end: nothing takes that back."""
         self.running: set[str] = set()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -55,13 +59,18 @@ class Places:
         Raises:
             RefusalError: 503 ``full`` or ``draining``, with Retry-After.
         """
-        if self.draining:
+        if not self.open:
             raise self._refusal("draining", "this host takes no new calls; try another or come back later")
         if len(self.running) + len(self._reserved) >= self.limit:
             raise self._refusal("full", f"all {self.limit} places are taken; try again soon (server.max_calls)")
         self._number += 1
         self._reserved.add(self._number)
         return Admission(self._number, transport, direction)
+
+    @property
+    def open(self) -> bool:
+        """Whether new calls are taken, as far as there is room."""
+        return not (self.draining or self.closing)
 
     def _refusal(self, reason: str, detail: str) -> RefusalError:
         metrics.calls_rejected_total.labels(reason=reason).inc()
@@ -119,10 +128,9 @@ class Switchboard(LoopActor):
             case StartCall():
                 return self._start(message)
             case HangUpCall():
-                live = self._calls.get(message.call_id)
-                if live is not None:
-                    live.ref.tell(HangUp(message.reason))
-                return live is not None
+                return self._tell(message.call_id, HangUp(message.reason))
+            case ToCall():
+                return self._tell(message.call_id, message.message)
             case DescribeCall():
                 live = self._calls.get(message.call_id)
                 return None if live is None else live.ref.ask(Describe(), block=False)
@@ -131,6 +139,13 @@ class Switchboard(LoopActor):
                 return None
             case _:
                 return super().on_receive(message)
+
+    def _tell(self, call_id: str, message: Any) -> bool:
+        live = self._calls.get(call_id)
+        if live is None or not live.ref.is_alive():
+            return False
+        live.ref.tell(message)
+        return True
 
     # --- beginning --------------------------------------------------------------------------------
 
@@ -268,6 +283,27 @@ class SwitchboardBoard:
         """As Board.hang_up."""
         return bool(await self._switchboard.ask(HangUpCall(call_id, reason), block=False))
 
+    async def tell(self, call_id: str, message: Any) -> bool:
+        """As Board.tell."""
+        return bool(await self._switchboard.ask(ToCall(call_id, message), block=False))
+
+    async def describe_call(self, call_id: str) -> dict[str, Any] | None:
+        """As Board.describe_call."""
+        answer = await self._switchboard.ask(DescribeCall(call_id), block=False)
+        try:
+            record: dict[str, Any] | None = None if answer is None else await answer
+        except pykka.ActorDeadError:
+            return None  # it ended between the two questions
+        return record
+
+    def live_calls(self) -> list[str]:
+        """As Board.live_calls."""
+        return sorted(self._places.running)
+
+    def drain(self, on: bool) -> None:
+        """As Board.drain."""
+        self._places.draining = on
+
     def knows(self, call_id: str) -> bool:
         """As Board.knows."""
         return call_id in self._places.running or call_id in self._places.resumable
@@ -277,6 +313,6 @@ class SwitchboardBoard:
         return {
             "calls": len(self._places.running),
             "limit": self._places.limit,
-            "draining": self._places.draining,
+            "draining": not self._places.open,
             "engines": self._services.catalogue.describe(),
         }

@@ -9,8 +9,10 @@ from aiohttp import hdrs, web
 from prometheus_client.exposition import choose_encoder
 
 from openclaw_actors.actors.board import Board
-from openclaw_actors.api.auth import Gate
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Health:
@@ -18,13 +20,11 @@ class Health:
 
     Args:
         board: the host's calls.
-        gate: who may.
         ready: whether new calls can be taken, and what to show of it; ``engines`` as Catalogue.describe puts them.
     """
 
-    def __init__(self, board: Board, gate: Gate, ready: Callable[[], tuple[bool, dict[str, Any]]]) -> None:
+    def __init__(self, board: Board, ready: Callable[[], tuple[bool, dict[str, Any]]]) -> None:
         self._board = board
-        self._gate = gate
         self._ready = ready
 
     async def livez(self, _: web.Request) -> web.Response:
@@ -38,11 +38,22 @@ class Health:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """``GET /metrics``: for Prometheus, in the text format that it asks for."""
-        self._gate.authorise(request)
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=encode(metrics.REGISTRY), headers={hdrs.CONTENT_TYPE: content_type})
 
-    async def node(self, request: web.Request) -> web.Response:
+    async def node(self, _: web.Request) -> web.Response:
         """``GET /v1/node``: calls, limit, draining, engines."""
-        self._gate.authorise(request)
+        return web.json_response(self._board.describe())
+
+    async def drain(self, _: web.Request) -> web.Response:
+        """``POST /v1/node/drain``: take no new calls; those that run go on."""
+        return self._draining(True)
+
+    async def end_drain(self, _: web.Request) -> web.Response:
+        """``DELETE /v1/node/drain``: take new calls again."""
+        return self._draining(False)
+
+    def _draining(self, on: bool) -> web.Response:
+        self._board.drain(on)
+        log.info("draining" if on else "taking calls again", by="the API")
         return web.json_response(self._board.describe())

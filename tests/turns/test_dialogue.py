@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openclaw_actors.messages import Line, Spoken
+from openclaw_actors.messages import Line, PlayAudio, SendDtmf, Spoken
 from openclaw_actors.turns.decisions import (
     AskAgent,
     Closed,
     Cut,
     Excuse,
     PauseVoice,
+    Play,
     Release,
     ResumeVoice,
     Said,
@@ -458,3 +459,56 @@ def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in
             break
         trailing += 1
     assert trailing == 0, f"never answered: {d.history}"
+
+
+# --- keys and sounds ------------------------------------------------------------------------------
+
+KEYS = SendDtmf("123#")
+SOUND = PlayAudio("chime", b"\0\0", 24_000)
+
+
+def test_keys_and_sounds_come_after_what_is_being_said_in_the_order_in_which_they_were_asked_for(talk):
+    d = talk.dialogue
+    d.speak("Hello.")
+    assert d.play(KEYS) == []
+    assert d.play(SOUND) == []
+    assert talk.speak(1, "Hello.") == [Play(2, KEYS), Release(2)]
+    assert talk.speak(2, "") == [Play(3, SOUND), Release(3)]
+    assert talk.speak(3, "") == []
+    assert d.history == [Line("agent", "Hello.")]
+
+
+def test_a_sound_is_interrupted_like_speech(talk):
+    d = talk.dialogue
+    d.play(SOUND)
+    d.voice_started(1)
+    assert d.speech_started(100) == [PauseVoice(1)]
+    assert d.sustained(100) == [Cut(2, barge_in=True)]
+
+
+def test_keys_are_sent_whole_and_what_is_said_meanwhile_is_answered_after_them(talk):
+    d = talk.dialogue
+    d.play(KEYS)
+    d.voice_started(1)
+    assert talk.utter(100, "please hold the line") == [Closed(100), Said("please hold the line", 100)]
+    assert d.sustained(100) == []
+    assert d.typed("and now") == [Said("and now", -1)]
+    assert talk.speak(1, "") == [AskAgent(2, "please hold the line and now", ()), Release(2)]
+
+
+def test_what_nobody_could_hear_over_keys_is_asked_for_after_them(talk):
+    d = talk.dialogue
+    d.play(KEYS)
+    d.voice_started(1)
+    d.speech_started(100)
+    d.turn_ended(100, 0)
+    assert d.unheard(100, "Again?") == [Closed(100)]
+    assert talk.speak(1, "") == [Speak(2, "Again?"), Release(2)]
+
+
+def test_an_interrupt_from_outside_ends_keys_too(talk):
+    d = talk.dialogue
+    d.play(KEYS)
+    d.play(SOUND)
+    assert kinds(d.silence()) == ["Cut"]
+    assert d.speak("Next.") == [Speak(2, "Next."), Release(2)]
