@@ -3,6 +3,7 @@
 OpenclawActorsError
 ├── SettingsError                 a setting is wrong: names file, key and remedy
 ├── RefusalError                  a request that is answered with an HTTP problem (RFC 9457)
+│   └── StoreUnavailableError     the records can't be read or written now
 └── EngineError                   a speech or language engine did not do its work
     ├── TransientEngineError      a passing fault (timeout, 5xx, dropped connection): try again in place
     ├── BrokenEngineError         the engine's state can't be trusted: restart the stage
@@ -55,6 +56,17 @@ class RefusalError(OpenclawActorsError):
         self.code = code
         self.detail = detail
         self.headers = headers
+
+
+class StoreUnavailableError(RefusalError):
+    """The records can't be read or written now: 503 ``store_unavailable``. Calls go on without them.
+
+    Args:
+        detail: what is wrong with the database and what to do.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(503, "store_unavailable", detail, {"Retry-After": "5"})
 
 
 class EngineError(OpenclawActorsError):

@@ -18,6 +18,7 @@ from openclaw_actors import __version__
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
+from openclaw_actors.actors.recorder import Recorder
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
@@ -27,11 +28,14 @@ from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import EngineError
 from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
 from openclaw_actors.messages import HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
 from openclaw_actors.settings import Settings
+from openclaw_actors.store.store import Store
 from openclaw_actors.turns.vad import load_silero
+from openclaw_actors.webhooks.deliverer import Deliverer
 
 _log = get_logger(__name__)
 
@@ -60,13 +64,14 @@ class Host:
         self._ready = False
         self._closing = contextlib.AsyncExitStack()
         self._apologies: dict[str, tuple[bytes, ...]] = {}
+        self._hold_sounds: dict[tuple[str, HoldSound], tuple[bytes, ...]] = {}
 
     async def start(self) -> None:
         """Start all; ready when it returns.
 
         Raises:
             OSError: the port can't be had.
-            SettingsError: an engine's id is unknown.
+            SettingsError: an engine's id is unknown, or the store can't be opened.
         """
         try:
             await self._start()
@@ -80,6 +85,7 @@ class Host:
         metrics.initialise()
         metrics.build_info.labels(version=__version__).set(1)
         load_silero()
+        await self._open_records()
         encode_pool = ThreadPoolExecutor(1, "encode")
         closing.callback(encode_pool.shutdown, wait=True)
         self.catalogue = build_catalogue(self.settings)
@@ -89,7 +95,13 @@ class Host:
         self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
         closing.push_async_callback(self.synthesis.aclose)
         services = Services(
-            self.settings, self.catalogue, self.synthesis, encode_pool, self.hub, apologies=self._apologies
+            self.settings,
+            self.catalogue,
+            self.synthesis,
+            encode_pool,
+            self.hub,
+            apologies=self._apologies,
+            hold_sounds=self._hold_sounds,
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
@@ -98,9 +110,21 @@ class Host:
         self._background(_watch_loop())
         await self.catalogue.start()
         self._background(self._render_own_lines())
+        self._background(self._render_hold_sounds(disk_pool))
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
         self._ready = True
+
+    async def _open_records(self) -> None:
+        """The store, what writes events into it, and what posts them on: closed after the last call has ended."""
+        self.store = await Store.open(self.settings.store, self.settings.webhooks.urls)
+        self._closing.push_async_callback(self.store.aclose)
+        recorder = Recorder(self.store)
+        self.hub.keep_in(recorder)
+        self._closing.callback(recorder.close)
+        self._deliverer = Deliverer(self.settings, self.store, self.hub)
+        self._closing.push_async_callback(self._deliverer.aclose)
+        await self._deliverer.start()
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -113,7 +137,7 @@ class Host:
         self._closing.push_async_callback(stop)
 
     async def _listen(self) -> None:
-        app = build_app(self.settings, self.board, ready=self.readiness)
+        app = build_app(self.settings, self.board, self.store, self.hub, ready=self.readiness)
         listener = await listen(app, self.settings.server, self._ssl)
         self._closing.push_async_callback(listener.aclose)
         self.url = listener.url
@@ -131,17 +155,29 @@ class Host:
                 if text == APOLOGY:
                     self._apologies[codec.name] = phrase.packets
 
+    async def _render_hold_sounds(self, pool: ThreadPoolExecutor) -> None:
+        """0.1 s of a core, beside the thread in which calls encode."""
+        loop = asyncio.get_running_loop()
+        for codec in (OPUS, PCMU):
+            for kind in HOLD_SOUNDS:
+                self._hold_sounds[codec.name, kind] = await loop.run_in_executor(pool, hold_packets, codec, kind)
+
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Whether calls are taken, and which engines serve."""
-        engines = self.catalogue.describe()
+        """Whether calls are taken, which engines serve, and whether events are put on record.
+
+        A store that fails does not make the host unready: calls go on without it. Its detail, which may hold a path,
+        is in the log: anybody may read this.
+        """
+        engines, health = self.catalogue.describe(), self.store.health
         served = all(stage["serving"] for stage in engines.values())
-        return self._ready and served and self.places.is_open, {"engines": engines}
+        store = {name: health[name] for name in ("ok", "queue", "reason") if name in health}
+        return self._ready and served and self.places.is_open, {"engines": engines, "store": store}
 
     # --- the end ----------------------------------------------------------------------------------
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new calls and wait for the last to end; whether it did within ``timeout_s``."""
-        self.places.draining = True
+        self.places.closing = True
         try:
             async with asyncio.timeout(timeout_s):
                 await self.places.idle.wait()
@@ -151,7 +187,7 @@ class Host:
 
     def hang_up_all(self, reason: str = "shutdown") -> None:
         """End every call."""
-        self.places.draining = True
+        self.places.closing = True
         for call_id in tuple(self.places.running):
             with contextlib.suppress(pykka.ActorDeadError):
                 self.switchboard.tell(HangUpCall(call_id, reason))

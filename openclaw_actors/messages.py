@@ -338,6 +338,14 @@ class DescribeCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ToCall:
+    """Give ``message`` (see "From outside", below) to this call; the answer is whether it lives. API → Switchboard."""
+
+    call_id: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
 class PeerState:
     """The connection's state: connecting, connected, disconnected, failed or closed. Peer → Call."""
 
@@ -390,6 +398,40 @@ class Mute:
     """Do not listen to the caller, or listen again."""
 
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The caller hears ``sound`` (media/hold_music.py); the agent neither hears nor speaks until Unhold."""
+
+    sound: Literal["music", "tone"] = "music"
+
+
+@dataclass(frozen=True, slots=True)
+class Unhold:
+    """Go on with the conversation where Hold stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDtmf:
+    """Send these keys as tones in our voice, after what is being said; they are not interrupted.
+
+    ``digits`` as `media.tones.check_digits` lets pass: 0-9, A-D, ``*``, ``#``, and ``w`` for half a second's pause.
+    """
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayAudio:
+    """Play a sound after what is being said; the caller interrupts it as they interrupt speech.
+
+    ``pcm`` is s16 mono at ``sample_rate`` Hz, as media/clips.py reads it from a file; ``name`` is for the event.
+    """
+
+    name: str
+    pcm: bytes
+    sample_rate: int
 
 
 @dataclass(frozen=True, slots=True)

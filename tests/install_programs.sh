@@ -1,5 +1,5 @@
 #!/bin/sh
-# The programs that the tests drive: a browser to call from, a voice to speak with, a linter for metrics.
+# The programs that the tests drive: a browser to call from, a voice to speak with, a linter for metrics, a database.
 # Installed where this may be done (Debian, root); elsewhere what is missing is named, and its tests skip,
 # but with CI=true nothing may be missing.
 set -eu
@@ -8,6 +8,8 @@ missing=""
 for pair in chromium:chromium flite:flite promtool:prometheus; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
+# Debian keeps the server's programs off the path, in a folder of their version.
+command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -1,4 +1,4 @@
-"""What the API needs of the Switchboard: admit a call, start it, end it, describe the host."""
+"""What the API needs of the Switchboard: admit a call, start, steer, describe and end it, describe the host."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ class Board(Protocol):
 
     async def hang_up(self, call_id: str, reason: str) -> bool:
         """End the call; False when there is no such call any more."""
+
+    async def tell(self, call_id: str, message: Any) -> bool:
+        """Give the call a message of messages.py ("From outside"); False when it does not live (any more)."""
+
+    async def describe_call(self, call_id: str) -> dict[str, Any] | None:
+        """The live call's record as JSON, with ``stages``; None when it does not live (any more)."""
+
+    def live_calls(self) -> list[str]:
+        """The ids of the calls that run, the oldest first."""
+
+    def drain(self, on: bool) -> None:
+        """Take no new calls, or take them again. Those that run go on."""
 
     def knows(self, call_id: str) -> bool:
         """Whether the call still runs, or waits for its caller to come back."""

@@ -21,6 +21,7 @@ from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.stage import CallContext, Engines
+from openclaw_actors.actors.steering import HoldSounds, Steer, Steering
 from openclaw_actors.actors.tree import Tree
 from openclaw_actors.engines.catalogue import Catalogue
 from openclaw_actors.engines.tts.synthesis import Synthesis
@@ -36,7 +37,6 @@ from openclaw_actors.messages import (
     Heard,
     Line,
     MediaStarted,
-    Mute,
     Overdue,
     PeerState,
     PlayoutMoved,
@@ -46,9 +46,6 @@ from openclaw_actors.messages import (
     Rejoin,
     Report,
     Restart,
-    SayText,
-    SendText,
-    Silence,
     Stage,
     Tick,
     Unwanted,
@@ -76,6 +73,7 @@ class Services:
     hub: EventHub
     apologies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     """A clip rendered in advance by codec name: it needs no stage."""
+    hold_sounds: HoldSounds = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,8 @@ class Call(LoopActor):
             call=self.actor_ref,
         )
         self.tree = Tree(self.context, self)
-        self.floor = Floor(self.context, self._events, self.spec.history, self.later)
+        self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
+        self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
         self._events.publish(
             "call.initiated",
             transport=self.peer.transport,
@@ -154,6 +153,7 @@ class Call(LoopActor):
             engines=self._engines.names(),
             metadata=dict(self.spec.metadata),
             resumed_from=self.spec.resumed_from,
+            **{"from": self.spec.caller, "to": ""},
         )
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
@@ -166,6 +166,8 @@ class Call(LoopActor):
             self._status, self._end_reason = "failed", "internal_error"
             if hasattr(self, "tree"):
                 self.tree.kill()
+            if not self._ended_at:
+                self._tell_end()
             self._tell_switchboard(Ending(self.spec.call_id, self._end_reason, self._history()))
         self._tell_switchboard(Ended(self.spec.call_id, self._status, self._end_reason))
 
@@ -204,6 +206,9 @@ class Call(LoopActor):
             if isinstance(message, Rejoin):
                 self._tell_switchboard(Unwanted(message.peer))
             return None
+        if isinstance(message, Steer):
+            self.steering.steer(message)
+            return None
         match message:
             case PlayoutMoved():
                 self.floor.playout_moved()
@@ -228,14 +233,6 @@ class Call(LoopActor):
                 self._rejoin(message.peer)
             case HangUp():
                 self._hang_up("completed", message.reason)
-            case SayText():
-                self.floor.speak(message.text)
-            case SendText():
-                self.floor.typed(message.text)
-            case Silence():
-                self.floor.silence()
-            case Mute():
-                self._memory.muted = message.on
             case Describe():
                 return self._describe()
         return None
@@ -327,6 +324,7 @@ class Call(LoopActor):
         if peer.codec != self._playout.codec:
             self.floor.silence()
             self._playout.codec = peer.codec
+            self.steering.codec_changed()
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
         self._peer_at = time.monotonic()
@@ -338,6 +336,8 @@ class Call(LoopActor):
     def _tick(self) -> None:
         now = time.monotonic()
         calls = self._settings.calls
+        if self._memory.held:
+            self.floor.active_at = now
         if self._answered_at and now - self.context.answered_at > calls.max_duration_s:
             self._hang_up("completed", "max_duration")
         elif self._answered_at and now - max(self._ear.media_at, self._peer_at) > calls.no_media_timeout_s:
@@ -362,11 +362,15 @@ class Call(LoopActor):
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
-        self._ended_at = now_rfc3339()
-        self.publish("call.ended", status=self._status, reason=self._end_reason)
+        self._tell_end()
         await self.peer.aclose()
         self.log.info("call ended", status=self._status, reason=self._end_reason)
         self.stop()
+
+    def _tell_end(self) -> None:
+        self._ended_at = now_rfc3339()
+        duration_ms = round(self.seconds() * 1000)
+        self.publish("call.ended", status=self._status, reason=self._end_reason, duration_ms=duration_ms)
 
     def seconds(self) -> float:
         """How long the call has been up."""
@@ -377,6 +381,8 @@ class Call(LoopActor):
             "id": self.spec.call_id,
             "status": self._status,
             "media_state": self._media_state,
+            "muted": self._memory.muted,
+            "held": self._memory.held,
             "transport": self.peer.transport,
             "direction": self.spec.direction,
             "from": self.spec.caller,

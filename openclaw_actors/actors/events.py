@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from openclaw_actors.messages import Event
 from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.stamps import now_rfc3339, ulid
+
+__all__ = ["EventHub", "EventLog", "Journal", "Listener", "now_rfc3339", "ulid"]
 
 _log = get_logger(__name__)
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Listener = Callable[[Event], None]
 
 
-def ulid() -> str:
-    """A sortable id of 26 characters: 48 bits of milliseconds, 80 of chance (github.com/ulid/spec)."""
-    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+class Journal(Protocol):
+    """Where events are put on record before anybody hears them (actors/recorder.py)."""
 
-
-def now_rfc3339() -> str:
-    """The time as the API writes it: RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def record(self, event: Event, tell: Listener) -> None:
+        """Write the event, then call ``tell`` with it; what was given first is told first."""
 
 
 class EventHub:
-    """Every listener on this host hears every event; one that raises is taken off."""
+    """Every listener on this host hears every event, once it is on record; one that raises is taken off."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self._journal: Journal | None = None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hear all events from now on, on the loop; returns how to stop."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
+    def keep_in(self, journal: Journal | None) -> None:
+        """Put events on record there from now on; without a journal listeners hear them at once."""
+        self._journal = journal
+
     def publish(self, event: Event) -> None:
-        """Tell all."""
+        """Tell all, through the journal."""
+        if self._journal is None:
+            self._tell(event)
+        else:
+            self._journal.record(event, self._tell)
+
+    def _tell(self, event: Event) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(event)
             except Exception:  # noqa: BLE001 - a listener's fault must not be the call's
                 _log.exception("an event listener failed and is taken off", type=event.type)
-                self._listeners.remove(listener)
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
 
 
 class EventLog:
-    """One call's events: numbers them and sends them to the hub and to the call's own client."""
+    """One call's events: numbers them and sends them to the hub and, at once, to the call's own client."""
 
     def __init__(self, call_id: str, hub: EventHub, to_client: Callable[[Mapping[str, Any]], None]) -> None:
         self._call_id = call_id

@@ -6,9 +6,10 @@ The rules are pure (turns/dialogue.py); this is their hand in the world, and it 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from openclaw_actors.actors import sounds
 from openclaw_actors.actors.events import EventLog
 from openclaw_actors.actors.latency import TurnClock
 from openclaw_actors.actors.memory import OpenUtterance
@@ -21,9 +22,11 @@ from openclaw_actors.messages import (
     LikelyEnd,
     Line,
     Overdue,
+    PlayAudio,
     Resumed,
     ResumePlayout,
     Say,
+    SendDtmf,
     SpeechStarted,
     SpeechSustained,
     Spoken,
@@ -56,10 +59,13 @@ class Floor:
         events: EventLog,
         history: tuple[Line, ...],
         later: Callable[[float, Any], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._later = later
         self._context = context
         self._events = events
+        self._spawn = spawn
+        self._sounds: dict[int, PlayAudio | SendDtmf] = {}
         self._memory = context.memory
         self._playout = context.playout
         self._own_lines = {SAY_AGAIN, NO_ANSWER, context.settings.agent.greeting}
@@ -148,6 +154,10 @@ class Floor:
         """A line of our own."""
         self._carry_out(self._dialogue.speak(text))
 
+    def play(self, sound: PlayAudio | SendDtmf) -> None:
+        """A sound of our own, or keys."""
+        self._carry_out(self._dialogue.play(sound))
+
     def greet(self, text: str) -> None:
         """Speak first, unless the caller already has."""
         self._carry_out(self._dialogue.greet(text))
@@ -159,6 +169,21 @@ class Floor:
     def silence(self) -> None:
         """Stop speaking."""
         self._carry_out(self._dialogue.silence())
+
+    def hold(self, loop: tuple[bytes, ...]) -> None:
+        """The caller hears ``loop`` and nobody hears them; the conversation stands still as soon as it can."""
+        self._memory.held = True
+        self._playout.hold(loop)
+        self.clock.forget()
+
+    def unhold(self) -> None:
+        """Go on; a phrase that was broken off goes on where it was."""
+        self._memory.held = False
+        self.active_at = time.monotonic()
+        self.clock.forget()
+        turn = self._playout.unhold()
+        if turn:
+            self._end_pause(turn)
 
     def farewell(self, turn: int) -> None:
         """The call ends when this turn has been spoken whole."""
@@ -202,10 +227,19 @@ class Floor:
         return spoken
 
     def _publish(self, spoken: Spoken) -> None:
+        if spoken.turn in self._sounds and spoken.ends_turn:
+            self._sound_over(spoken.turn, cut=spoken.cut)
         if spoken.text:
             self._events.publish(
                 "call.transcript", role="agent", text=spoken.text, final=True, turn=spoken.turn, cut=spoken.cut
             )
+
+    def _sound_over(self, turn: int, *, cut: bool) -> None:
+        match self._sounds.pop(turn):
+            case SendDtmf(digits):
+                self._events.publish("call.dtmf", digits=digits, direction="out", cut=cut)
+            case PlayAudio(name):
+                self._events.publish("call.played", name=name, cut=cut)
 
     # --- lost stages ------------------------------------------------------------------------------
 
@@ -246,7 +280,7 @@ class Floor:
         for decision in decided:
             self._decide(decision)
 
-    def _decide(self, decision: decisions.Decision) -> None:
+    def _decide(self, decision: decisions.Decision) -> None:  # noqa: C901 - one line a kind of decision
         ports = self._context.ports
         match decision:
             case decisions.AskAgent(turn, text, history, unfinished):
@@ -254,6 +288,9 @@ class Floor:
                 ports["agent"].tell(Ask(turn, text, history, unfinished))
             case decisions.Speak(turn, text) | decisions.Excuse(turn, text):
                 self._say(turn, text)
+            case decisions.Play(turn, sound):
+                self._sounds[turn] = sound
+                self._spawn(sounds.play(self._context, turn, sound))
             case decisions.Overfull():
                 self._events.refuse("too_many_lines", "Too many lines wait to be spoken: send it again later.")
             case decisions.Release(turn):
@@ -294,12 +331,17 @@ class Floor:
     def _resume(self, turn: int) -> None:
         if self._playout.speaking(turn):
             self._tell_barge_in(turn, "resumed")
+        self._end_pause(turn)
+
+    def _end_pause(self, turn: int) -> None:
         owed = self._memory.resume_owed = ResumePlayout(turn, self._playout.pause_number)
         self._context.ports["transport"].tell(owed)
 
     def _tell_cut(self, fence: int, *, barge_in: bool) -> None:
         for port in self._context.ports.values():
             port.tell(Interrupt(fence))
+        for turn in [turn for turn in self._sounds if turn < fence]:
+            self._sound_over(turn, cut=True)
         if self._farewell < fence:
             self._farewell = 0
         if barge_in:

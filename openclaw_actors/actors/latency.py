@@ -56,6 +56,11 @@ class TurnClock:
         """The caller's turn was found to be over."""
         self._over = (utterance, voiced_at, at)
 
+    def forget(self) -> None:
+        """Something else than our work stands between question and answer: a hold."""
+        self._marks = TurnMarks()
+        self._over, self._heard = (_NOBODY, 0.0, 0.0), (_NOBODY, 0.0)
+
     def heard(self, utterance: int, at: float) -> None:
         """A final transcript came."""
         self._heard = (utterance, at)

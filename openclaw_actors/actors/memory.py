@@ -141,5 +141,11 @@ class Memory:
     """Media time up to which the caller's words have been taken."""
     delivery: Delivery = field(default_factory=Delivery)
     muted: bool = False
+    held: bool = False
     resume_owed: ResumePlayout | None = None
     """A pause that was to end; a new Transport sees to it."""
+
+    @property
+    def deaf(self) -> bool:
+        """Nobody listens to the caller now."""
+        return self.muted or self.held

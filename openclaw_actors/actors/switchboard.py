@@ -26,6 +26,7 @@ from openclaw_actors.messages import (
     Line,
     Rejoin,
     StartCall,
+    ToCall,
     Unwanted,
 )
 from openclaw_actors.observability import metrics
@@ -43,6 +44,9 @@ class Places:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.draining = False
+        """An operator takes no new calls for now; who may end that is the API's business."""
+        self.closing = False
+        """The process will end: nothing takes that back."""
         self.failed = asyncio.Event()
         """The Switchboard is gone, which only a fault of it explains."""
         self.live_tokens: dict[str, str] = {}
@@ -58,7 +62,7 @@ class Places:
     @property
     def is_open(self) -> bool:
         """Whether new calls are taken at all."""
-        return not self.draining and not self.failed.is_set()
+        return not (self.draining or self.closing or self.failed.is_set())
 
     def reserve(self, transport: str, direction: str, resume: str = "") -> Admission:
         """Keep a place for a call that is being set up; a caller who comes back to a live call has theirs.
@@ -142,7 +146,9 @@ class Switchboard(LoopActor):
             case StartCall():
                 answer = self._start(message)
             case HangUpCall():
-                answer = self._hang_up(message)
+                answer = self._tell(message.call_id, HangUp(message.reason))
+            case ToCall():
+                answer = self._tell(message.call_id, message.message)
             case DescribeCall():
                 live = self._calls.get(message.call_id)
                 answer = live and live.ref.ask(Describe(), block=False)
@@ -155,6 +161,13 @@ class Switchboard(LoopActor):
             case _:
                 answer = super().on_receive(message)
         return answer
+
+    def _tell(self, call_id: str, message: Any) -> bool:
+        live = self._calls.get(call_id)
+        if live is None or not live.ref.is_alive():
+            return False
+        live.ref.tell(message)
+        return True
 
     # --- beginning --------------------------------------------------------------------------------
 
@@ -208,12 +221,6 @@ class Switchboard(LoopActor):
         token = secrets.token_urlsafe(24)
         self._tokens[token] = call_id
         return token
-
-    def _hang_up(self, message: HangUpCall) -> bool:
-        live = self._calls.get(message.call_id)
-        if live is not None:
-            live.ref.tell(HangUp(message.reason))
-        return live is not None
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -335,6 +342,27 @@ class SwitchboardBoard:
         """As Board.hang_up."""
         return bool(await self._switchboard.ask(HangUpCall(call_id, reason), block=False))
 
+    async def tell(self, call_id: str, message: Any) -> bool:
+        """As Board.tell."""
+        return bool(await self._switchboard.ask(ToCall(call_id, message), block=False))
+
+    async def describe_call(self, call_id: str) -> dict[str, Any] | None:
+        """As Board.describe_call."""
+        answer = await self._switchboard.ask(DescribeCall(call_id), block=False)
+        try:
+            record: dict[str, Any] | None = None if answer is None else await answer
+        except pykka.ActorDeadError:
+            return None  # it ended between the two questions
+        return record
+
+    def live_calls(self) -> list[str]:
+        """As Board.live_calls."""
+        return sorted(self._places.running)
+
+    def drain(self, on: bool) -> None:
+        """As Board.drain."""
+        self._places.draining = on
+
     def knows(self, call_id: str) -> bool:
         """As Board.knows."""
         return call_id in self._places.running or call_id in self._places.resumable
@@ -344,6 +372,6 @@ class SwitchboardBoard:
         return {
             "calls": len(self._places.running),
             "limit": self._places.limit,
-            "draining": self._places.draining,
+            "draining": not self._places.is_open,
             "engines": self._services.catalogue.describe(),
         }

@@ -5,11 +5,10 @@ The peer and the playout are the Call's; this stage may die without either notic
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, ClassVar
 
+from openclaw_actors.actors.sounds import encode_in_slices
 from openclaw_actors.actors.stage import StageActor
-from openclaw_actors.engines.tts.synthesis import encode_rest
 from openclaw_actors.messages import AudioIn, Interrupt, ResumePlayout, Speech, Stage
 
 
@@ -41,7 +40,7 @@ class Transport(StageActor):
 
     def _audio(self, frame: AudioIn) -> None:
         memory = self.context.memory
-        if memory.muted:
+        if memory.deaf:
             frame = AudioIn(frame.start, bytes(len(frame.pcm)), frame.arrived_at)
         memory.ring.write(frame)
         self.context.ports["turns"].tell(frame)
@@ -54,8 +53,8 @@ class Transport(StageActor):
             return
         rest = playout.rest()
         if rest is not None and rest.turn == message.turn:
-            loop = asyncio.get_running_loop()
-            packets = await loop.run_in_executor(self.context.encode_pool, encode_rest, playout.codec, rest.pcm)
+            encoded = encode_in_slices(self.context.encode_pool, playout.codec, rest.pcm, playout.codec.pcm_rate)
+            packets = tuple([packet async for piece in encoded for packet in piece.packets])
             if playout.pause_number == message.pause:
                 playout.replace_rest(rest, packets)
         playout.resume(message.pause)

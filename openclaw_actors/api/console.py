@@ -50,17 +50,18 @@ class Console:
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /``."""
-        return self._serve(request, "index.html")
+        return self.serve(request, "index.html")
 
     async def client(self, request: web.Request) -> web.Response:
         """``GET /client.js``: for one's own page."""
-        return self._serve(request, "client.js")
+        return self.serve(request, "client.js")
 
     async def asset(self, request: web.Request) -> web.Response:
         """``GET /console/{name}``."""
-        return self._serve(request, request.match_info["name"])
+        return self.serve(request, request.match_info["name"])
 
-    def _serve(self, request: web.Request, name: str) -> web.Response:
+    def serve(self, request: web.Request, name: str) -> web.Response:
+        """The asset of this name; 404 when there is none."""
         asset = self._assets.get(name)
         if asset is None:
             raise web.HTTPNotFound

@@ -10,8 +10,8 @@ from openclaw_actors.api.problems import Handler
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.settings.sections import Settings
 
-_ALLOWED_HEADERS = "Authorization, Content-Type"
-_EXPOSED_HEADERS = "Location, Retry-After, X-Request-Id"
+_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+_EXPOSED_HEADERS = "Idempotent-Replayed, Location, Retry-After, X-Request-Id"
 _PREFLIGHT_SECONDS = "600"
 """How long a browser may remember a preflight; Chromium caps it at 7200."""
 

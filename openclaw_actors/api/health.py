@@ -11,6 +11,9 @@ from prometheus_client.exposition import choose_encoder
 from openclaw_actors.actors.board import Board
 from openclaw_actors.api.auth import Gate
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Health:
@@ -18,7 +21,7 @@ class Health:
 
     Args:
         board: the host's calls.
-        gate: who may.
+        gate: decides who is shown why an engine does not serve.
         ready: whether new calls can be taken, and what to show of it; ``engines`` as Catalogue.describe puts them.
     """
 
@@ -40,13 +43,24 @@ class Health:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """``GET /metrics``: for Prometheus, in the text format that it asks for."""
-        self._gate.authorise(request)
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=encode(metrics.REGISTRY), headers={hdrs.CONTENT_TYPE: content_type})
 
-    async def node(self, request: web.Request) -> web.Response:
+    async def node(self, _: web.Request) -> web.Response:
         """``GET /v1/node``: calls, limit, draining, engines."""
-        self._gate.authorise(request)
+        return web.json_response(self._board.describe())
+
+    async def drain(self, _: web.Request) -> web.Response:
+        """``POST /v1/node/drain``: take no new calls; those that run go on."""
+        return self._draining(True)
+
+    async def end_drain(self, _: web.Request) -> web.Response:
+        """``DELETE /v1/node/drain``: take new calls again."""
+        return self._draining(False)
+
+    def _draining(self, on: bool) -> web.Response:
+        self._board.drain(on)
+        log.info("draining" if on else "taking calls again", by="the API")
         return web.json_response(self._board.describe())
 
 

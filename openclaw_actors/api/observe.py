@@ -28,21 +28,22 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     request_id = secrets.token_hex(8)
     request[REQUEST_ID] = request_id
     began = time.perf_counter()
-    status = _GONE
+    status, streamed = _GONE, False
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         try:
             response = await handler(request)
-            status = response.status
+            status, streamed = response.status, response.content_type == "text/event-stream"
         finally:
-            _note(request, status, time.perf_counter() - began)
+            _note(request, status, time.perf_counter() - began, streamed=streamed)
         return response
 
 
-def _note(request: web.Request, status: int, seconds: float) -> None:
+def _note(request: web.Request, status: int, seconds: float, *, streamed: bool) -> None:
     route = route_of(request)
     method = request.method if request.method in _METHODS else "other"
     metrics.http_requests_total.labels(route=route, method=method, code=str(status)).inc()
-    metrics.http_request_seconds.observe(seconds)
+    if not streamed:  # a stream lasts as long as its reader likes
+        metrics.http_request_seconds.observe(seconds)
     write = log.debug if route in _PROBES else log.info
     write("request", route=route, method=method, status=status, seconds=round(seconds, 4))
 

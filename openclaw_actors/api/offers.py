@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Protocol
 
 from aiohttp import web
-from pydantic import BaseModel, Field, JsonValue
 
 from openclaw_actors.actors.board import Board, StartedCall
-from openclaw_actors.api.auth import Gate
+from openclaw_actors.api.auth import Gate, Principal
 from openclaw_actors.api.bodies import read_json
 from openclaw_actors.api.clients import Client
+from openclaw_actors.api.join_tokens import JoinTokens
+from openclaw_actors.api.models import Answer, IceServers, Offer
 from openclaw_actors.api.rates import Places, TokenBuckets
 from openclaw_actors.api.sessions import Sessions
 from openclaw_actors.errors import RefusalError
@@ -35,24 +36,6 @@ class AnsweringPeer(Peer, Protocol):
         """The answer's SDP."""
 
 
-class Offer(BaseModel):
-    """The body of an offer. Members that are not named here are ignored."""
-
-    sdp: str
-    type: str
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
-    resume: str = Field(default="", max_length=256)
-
-
-class Answer(BaseModel):
-    """The body of an answer."""
-
-    sdp: str
-    type: Literal["answer"] = "answer"
-    call_id: str
-    resume_token: str
-
-
 class Offers:
     """Takes offers, and hang-ups by the session's secret.
 
@@ -60,6 +43,7 @@ class Offers:
         settings: all settings.
         board: the host's calls.
         gate: who may.
+        join_tokens: sees that each is used once.
         new_peer: makes the connection of one call.
         clock: monotonic seconds.
     """
@@ -69,6 +53,7 @@ class Offers:
         settings: Settings,
         board: Board,
         gate: Gate,
+        join_tokens: JoinTokens,
         new_peer: Callable[[], AnsweringPeer],
         clock: Callable[[], float],
     ) -> None:
@@ -76,6 +61,7 @@ class Offers:
         self._limits = settings.limits
         self._board = board
         self._gate = gate
+        self._join_tokens = join_tokens
         self._new_peer = new_peer
         self._clock = clock
         self._rates = TokenBuckets(settings.limits.offers_per_second, settings.limits.offers_burst)
@@ -87,7 +73,7 @@ class Offers:
         """``POST /webrtc/offer``."""
         client = self._gate.client(request)
         with _counted_as("auth"):
-            self._gate.authorise(request, offer=True)
+            principal = self._gate.authorise(request, "call:join", offer=True)
         with _counted_as("rate"):
             self._limit(client)
         with _counted_as("offer"):
@@ -95,8 +81,9 @@ class Offers:
             checked = self._check(offer, client)
         with _counted_as("rate"):
             self._refuse_when_busy(client)
-        with self._pending.one():
-            answer, started = await self._set_up(offer, checked, client)
+        async with self._joined(principal, offer):
+            with self._pending.one():
+                answer, started = await self._set_up(offer, checked, principal, client)
         secret = self._sessions.open(started.call_id)
         body = Answer(sdp=answer, call_id=started.call_id, resume_token=started.resume_token)
         return web.Response(
@@ -114,12 +101,33 @@ class Offers:
 
     async def ice_servers(self, request: web.Request) -> web.Response:
         """``GET /webrtc/ice-servers``: free where the offer is, as a browser needs it before it can offer."""
-        self._gate.authorise(request, offer=True)
-        return web.json_response({"ice_servers": ice_servers_for_client(self._settings.webrtc)})
+        principal = self._gate.authorise(request, "call:join", offer=True)
+        if principal.grant is not None:
+            self._join_tokens.check_time(principal.grant)
+        servers = IceServers(ice_servers=ice_servers_for_client(self._settings.webrtc))
+        return web.Response(body=servers.model_dump_json().encode(), content_type="application/json")
 
     async def settle(self, _: web.Application) -> None:
         """Wait until every abandoned connection is closed. A hook for ``on_cleanup``."""
         await asyncio.gather(*self._closing, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _joined(self, principal: Principal, offer: Offer) -> AsyncIterator[None]:
+        """Use up the join token, if it is by one that the client comes, for the call that begins within.
+
+        Who comes back to a conversation has proved by ``resume`` that they were let in; the token that was good for
+        one call need not be good for a second.
+
+        Raises:
+            RefusalError: 401 ``token_expired`` or ``token_used``.
+        """
+        if principal.grant is None or offer.resume:
+            yield
+            return
+        async with AsyncExitStack() as using:
+            with _counted_as("auth"):
+                await using.enter_async_context(self._join_tokens.use(principal.grant))
+            yield
 
     def _limit(self, client: Client) -> None:
         """Bound how often one client offers, before its body costs anything.
@@ -154,17 +162,23 @@ class Offers:
             raise RefusalError(422, "not_an_offer", f'The type must be "offer", not {offer.type[:20]!r}.')
         return check_offer(offer.sdp, limits=self._limits, allow_private=self._gate.takes_private_candidates(client))
 
-    async def _set_up(self, offer: Offer, checked: CheckedOffer, client: Client) -> tuple[str, StartedCall]:
+    async def _set_up(
+        self, offer: Offer, checked: CheckedOffer, principal: Principal, client: Client
+    ) -> tuple[str, StartedCall]:
         """Keep a place, answer, begin the call; whatever goes wrong, neither place nor connection is left behind."""
         admission = self._board.admit("webrtc", "inbound", resume=offer.resume)
         peer: AnsweringPeer | None = None
+        caller, metadata = str(client.address or ""), offer.metadata
+        if principal.grant is not None:
+            # What our side has signed is not for the browser to change.
+            caller, metadata = principal.grant.identity or caller, {**metadata, **principal.grant.metadata}
         try:
             peer = self._new_peer()
             answer = await peer.accept(checked)
             # The peer bounds its own part; a Switchboard that does not answer must not keep the place for ever.
             async with asyncio.timeout(self._limits.setup_timeout_s):
                 started = await self._board.start(
-                    admission, peer, caller=str(client.address or ""), metadata=offer.metadata, resume=offer.resume
+                    admission, peer, caller=caller, metadata=metadata, resume=offer.resume
                 )
         except BaseException as error:
             self._board.release(admission)

@@ -62,11 +62,11 @@ def problem(
 
 
 class InvalidFieldsError(RefusalError):
-    """A body has the wrong shape: 422. ``fields`` has each field's dotted name and what is wrong with it."""
+    """A body or a query has the wrong shape: 422. ``fields`` has each field's dotted name and what is wrong with it."""
 
-    def __init__(self, fields: list[dict[str, str]]) -> None:
+    def __init__(self, fields: list[dict[str, str]], code: str = "invalid_fields") -> None:
         said = "; ".join(f"{each['field'] or 'body'}: {each['detail']}" for each in fields)
-        super().__init__(422, "invalid_fields", said)
+        super().__init__(422, code, said)
         self.fields = fields
 
 

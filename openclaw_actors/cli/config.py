@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from openclaw_actors.cli.faults import settings_faults
-from openclaw_actors.settings.load import load_settings
-from openclaw_actors.settings.sections import Settings
-from openclaw_actors.settings.show import as_toml, effective
+
+if TYPE_CHECKING:
+    from openclaw_actors.settings.sections import Settings
 
 DEFAULT_CONFIG = Path("config/default.toml")
 """Taken from the working directory when --config is absent and it is there."""
@@ -34,6 +34,9 @@ def settings_from(config: Path | None, flags: Mapping[str, Any] = MappingProxyTy
     Raises:
         SettingsError: with every fault.
     """
+    # Only now: pydantic takes 0.15 s to import, and commands that ask a host need no settings.
+    from openclaw_actors.settings.load import load_settings  # noqa: PLC0415 - see above
+
     if config is None and DEFAULT_CONFIG.is_file():
         config = DEFAULT_CONFIG
     return load_settings(config, os.environ, flags), config
@@ -52,5 +55,7 @@ def show(config: ConfigOption = None) -> None:
     """Print the effective settings as TOML, secrets hidden."""
     with settings_faults():
         settings, path = settings_from(config)
+        from openclaw_actors.settings.show import as_toml, effective  # noqa: PLC0415 - as in settings_from
+
     typer.echo(f"# {path or 'built-in defaults'}, and the environment")
     typer.echo(as_toml(effective(settings)), nl=False)

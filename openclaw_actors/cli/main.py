@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from openclaw_actors import __version__
-from openclaw_actors.cli import config
+from openclaw_actors.cli import config, steer
 from openclaw_actors.cli.call import call
+from openclaw_actors.cli.doctor import doctor
 from openclaw_actors.cli.serve import serve
+from openclaw_actors.cli.setup import setup
+from openclaw_actors.cli.voices import voices
 
 app = typer.Typer(
     name="openclaw-actors",
@@ -19,7 +22,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(setup)
+app.command()(doctor)
 app.command()(call)
+app.command()(voices)
+app.add_typer(steer.app)
 app.add_typer(config.app, name="config")
 
 

@@ -59,6 +59,8 @@ class Playout:
         self._fence = 0
         self._queue: deque[_Phrase] = deque()
         self._clip: deque[bytes] = deque()
+        self._hold: tuple[bytes, ...] | None = None
+        self._hold_at = 0
         self._separate = False
         self._voiced_turn = 0
         self._moves: list[Spoken | VoiceStarted] = []
@@ -71,10 +73,10 @@ class Playout:
         """The packet for the next 20 ms. Never raises, never blocks; silence when there is nothing to say."""
         if self._clip:
             return self._clip.popleft()
-        if self.paused or not self._queue:
-            return self.codec.silence
-        phrase = self._queue[0]
-        if phrase.turn != self.released:
+        if self._hold is not None:
+            return self._hold_packet()
+        phrase = self._queue[0] if self._queue and not self.paused else None
+        if phrase is None or phrase.turn != self.released:
             return self.codec.silence
         if self._separate:
             # A decoder carries state from one packet to the next; one packet of silence parts two encodes.
@@ -90,6 +92,13 @@ class Playout:
             self._move(VoiceStarted(phrase.turn, self._clock()))
         if not phrase.packets:
             self._finish_if_complete()
+        return packet
+
+    def _hold_packet(self) -> bytes:
+        if not self._hold:
+            return self.codec.silence
+        packet = self._hold[self._hold_at]
+        self._hold_at = (self._hold_at + 1) % len(self._hold)
         return packet
 
     def _finish_if_complete(self) -> None:
@@ -119,7 +128,7 @@ class Playout:
             self._finish_if_complete()
 
     def _held(self, phrase: _Phrase) -> bool:
-        return self.paused or phrase.turn != self.released
+        return self.paused or self._hold is not None or phrase.turn != self.released
 
     def rest(self) -> Rest | None:
         """What the phrase in play has left, for a new encode; None when nothing was begun."""
@@ -181,6 +190,25 @@ class Playout:
             if phrase.played:
                 self._separate = True
                 self._move(Spoken(phrase.turn, phrase.index, self._spoken_part(phrase), ends_turn=True, cut=True))
+
+    def hold(self, loop: tuple[bytes, ...]) -> None:
+        """Play ``loop`` round and round (silence if it is empty) from the next packet on; what is queued waits."""
+        self._hold, self._hold_at = loop, 0
+
+    def unhold(self) -> int:
+        """End the hold; the turn whose phrase it broke off, 0 if none.
+
+        That turn is left paused: its rest needs a new encode (see `rest`), as the decoder has heard something else.
+        """
+        if self._hold is None:
+            return 0
+        self._hold = None
+        self._separate = True
+        rest = self.rest()
+        if rest is None or self.paused:
+            return 0
+        self.pause()
+        return rest.turn
 
     def play_clip(self, packets: tuple[bytes, ...]) -> None:
         """Play ready packets at once, before everything else: the apology that needs no stage."""

@@ -96,14 +96,23 @@ pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process
 pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed past a deadline.", "pool")
 tts_cache_requests_total = _counter("tts_cache_requests_total", "Phrases asked of the cache.", "result")
 
+store_failures_total = _counter("store_failures_total", "Times that records could not be written or read.", "reason")
+store_queue_depth = _gauge("store_queue_depth", "Entries that wait to be written.")
+store_write_seconds = _histogram("store_write_seconds", "One batch of records, begin to commit.", _HTTP)
+
 http_requests_total = _counter("http_requests_total", "HTTP requests.", "route", "method", "code")
 http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time.", _HTTP)
+
+webhook_deliveries_total = _counter("webhook_deliveries_total", "Attempts to deliver events, and what ended.", "result")
 
 
 _STAGE = {"stage": STAGES}
 _CALL = {"transport": TRANSPORTS, "direction": DIRECTIONS}
 _RESTART_REASONS = ("crash", "transient", "broken", "refused", "slow", "unavailable", "ended")
 _PARTS = ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet")
+_STORE_REASONS = (
+    "full", "io", "locked", "unreachable", "readonly", "corrupt", "refused", "queue_full", "other",
+)  # fmt: skip
 
 _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]], ...] = (
     (calls_active, _CALL),
@@ -120,7 +129,9 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (barge_ins_total, {"outcome": ("interrupted", "resumed")}),
     (rtp_packets_total, {"direction": DIRECTIONS}),
     (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full")}),
+    (store_failures_total, {"reason": _STORE_REASONS}),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
+    (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from openclaw_actors.settings.keys import Key, all_keys
-from openclaw_actors.settings.sections import IceServer, Settings
+from openclaw_actors.settings.sections import IceServer, Settings, Webhooks
+
+_JOIN_SECRET_BYTES = 32
+"""A shorter key than its hash weakens HS256 (RFC 7518 §3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _of_origins(settings)
     yield from _of_webrtc(settings)
     yield from _of_engines(settings)
+    yield from _of_webhooks(settings.webhooks)
 
 
 def is_loopback(host: str) -> bool:
@@ -39,7 +47,8 @@ def is_loopback(host: str) -> bool:
 
 def _of_server(settings: Settings) -> Iterator[Conflict]:
     server, auth = settings.server, settings.auth
-    if not is_loopback(server.host) and not auth.tokens and auth.offer != "open":
+    secured = auth.tokens or auth.scoped_tokens or auth.join_secret.get_secret_value() or auth.offer == "open"
+    if not is_loopback(server.host) and not secured:
         yield Conflict(
             ("server", "host"),
             f"a public bind without auth is refused ({server.host!r} is not loopback); "
@@ -56,14 +65,33 @@ def _of_server(settings: Settings) -> Iterator[Conflict]:
 
 
 def _of_tokens(settings: Settings) -> Iterator[Conflict]:
-    for index, token in enumerate(settings.auth.tokens):
+    auth = settings.auth
+    places: list[tuple[Key, SecretStr]] = [(("auth", "tokens", i), token) for i, token in enumerate(auth.tokens)]
+    places += [(("auth", "scoped_tokens", i, "token"), each.token) for i, each in enumerate(auth.scoped_tokens)]
+    seen: set[str] = set()
+    for key, token in places:
         text = token.get_secret_value()
         # RFC 6750 §2.1: anything else can't be sent in an Authorization header.
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             yield Conflict(
-                ("auth", "tokens", index),
+                key,
                 "a token must be printable ASCII without spaces, and not empty; make one with: openssl rand -hex 32",
             )
+        elif text in seen:
+            yield Conflict(key, "this token is given twice; make another with: openssl rand -hex 32")
+        seen.add(text)
+    for index, each in enumerate(auth.scoped_tokens):
+        if not each.scopes:
+            yield Conflict(("auth", "scoped_tokens", index, "scopes"), "it must name at least one scope, such as read")
+        if not each.name:
+            yield Conflict(("auth", "scoped_tokens", index, "name"), "it must not be empty: say who has the token")
+    secret = auth.join_secret.get_secret_value()
+    if secret and len(secret.encode()) < _JOIN_SECRET_BYTES:
+        yield Conflict(
+            ("auth", "join_secret"),
+            f"it must have {_JOIN_SECRET_BYTES} bytes or more (RFC 7518 section 3.2); "
+            "make one with: openssl rand -hex 32",
+        )
 
 
 def _of_numbers(settings: Settings) -> Iterator[Conflict]:
@@ -142,6 +170,43 @@ def _of_engines(settings: Settings) -> Iterator[Conflict]:
                 yield Conflict(key, "it must be a URL such as http://127.0.0.1:8000/v1, or empty")
     if settings.agent.openai.base_url and not settings.agent.openai.model:
         yield Conflict(("agent", "openai", "model"), "it is missing; name a model that agent.openai.base_url serves")
+
+
+def _of_webhooks(webhooks: Webhooks) -> Iterator[Conflict]:
+    for index, url in enumerate(webhooks.urls):
+        key = ("webhooks", "urls", index)
+        if not _is_url(url, ("http", "https")) or "#" in url:
+            yield Conflict(key, "it must be a URL such as https://hooks.example.org/calls")
+        elif "@" in urlsplit(url).netloc:
+            yield Conflict(key, "take name and password out of it: each delivery is signed with webhooks.secret")
+        elif url in webhooks.urls[:index]:
+            yield Conflict(key, "it is there already; name each URL once")
+        elif not webhooks.allow_private and _is_inside(urlsplit(url).hostname or ""):
+            yield Conflict(key, "it leads to this machine or a private network; if that is meant, set allow_private")
+    secrets = webhooks.secret.get_secret_value().split()
+    if not all(map(_is_signing_secret, secrets)) or (webhooks.urls and not secrets):
+        yield Conflict(
+            ("webhooks", "secret"),
+            "it must be whsec_ and 24 to 64 bytes in base64, with which receivers check who posts; "
+            'make one with: echo "whsec_$(openssl rand -base64 32)"',
+        )
+
+
+def _is_inside(host: str) -> bool:
+    """Whether it is plain without a look-up that ``host`` is none of the outside world; names are judged when used."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _is_signing_secret(text: str) -> bool:
+    """Whether it is a symmetric secret as Standard Webhooks wants it (its section "Signature scheme")."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        return False
+    return text.startswith("whsec_") and 24 <= len(key) <= 64
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:

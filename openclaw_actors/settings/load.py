@@ -153,7 +153,8 @@ class _Draft:
         """Read a secret; a list of them has one on each line."""
         several = type_at(key) is not SecretStr
         # Nothing is started with it; it only keeps the later checks from finding the secret absent too.
-        placeholder: str | list[str] = ["unread"] if several else "unread"
+        unread = f"unread:{said_as}".ljust(32, ".")
+        placeholder: str | list[str] = [unread] if several else unread
         try:
             with path.open("rb") as file:
                 content = file.read(_SECRET_FILE_BYTES + 1)

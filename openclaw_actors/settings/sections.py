@@ -31,11 +31,26 @@ class Server(Section):
     """0: measured from the machine (25 calls a core, at which 2.6-3.6 % of a core a call leaves head-room)."""
 
 
+Scope = Literal["call:join", "call:control", "read", "admin"]
+"""What a token is for: making a call of one's own; placing and steering calls; reading; erasing and draining."""
+
+
+class ScopedToken(Section):
+    """A bearer token that may do some things only."""
+
+    name: str
+    """Who has it: it is what logs and rate limits go by."""
+    token: SecretStr
+    scopes: tuple[Scope, ...]
+
+
 class Auth(Section):
     """Who may call."""
 
     tokens: tuple[SecretStr, ...] = ()
+    scoped_tokens: tuple[ScopedToken, ...] = ()
     join_secret: SecretStr = SecretStr("")
+    """Signs join tokens (HS256). Empty: a random one, new at each start."""
     allow_anonymous_loopback: bool = True
     offer: Literal["auth", "open"] = "auth"
 
@@ -54,6 +69,17 @@ class Limits(Section):
     event_bytes: Positive = 16_384
     """One data-channel message from a client."""
     events_per_second: Positive = 20
+    requests_per_second: Annotated[float, Field(gt=0)] = 20
+    """Of one client, and of one token, to ``/v1``."""
+    requests_burst: Positive = 60
+    play_bytes: Positive = 2_097_152
+    """A sound in the body of ``play``, as base64: a minute of telephone PCM, or many of Opus."""
+    event_streams: Positive = 256
+    """Readers of server-sent events at once."""
+    event_stream_queue: Positive = 256
+    """Events that wait for one reader; one who is further behind is disconnected and may ask for the rest anew."""
+    event_heartbeat_s: Annotated[float, Field(gt=0)] = 15
+    """A comment in a quiet stream: proxies close connections that say nothing, most after 60 s."""
 
 
 class Supervision(Section):
@@ -231,6 +257,31 @@ class Calls(Section):
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
 
 
+class Webhooks(Section):
+    """Where events are posted to."""
+
+    urls: tuple[str, ...] = ()
+    secret: SecretStr = SecretStr("")
+    """``whsec_`` and base64 (Standard Webhooks); two with a space between both sign, while one is replaced."""
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10
+    """For one attempt, from the look-up of the name to the status."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 8
+    """Of a call's end; they spread over a day. Other events have at most 5, over a quarter of an hour."""
+    allow_private: bool = False
+    """Whether a URL may lead to this machine or its own network."""
+
+
+class StoreSettings(Section):
+    """Where records are kept, and for how long."""
+
+    url: str = ""
+    """Empty: SQLite in the user's own data folder."""
+    retain_days: Count = 90
+    """0: for ever."""
+    queue: Positive = 10_000
+    """Events that wait while the database can't be written; of 25 calls that is some 3 minutes."""
+
+
 class Logs(Section):
     """What is written down."""
 
@@ -253,4 +304,6 @@ class Settings(Section):
     tts: Tts = Tts()
     turns: Turns = Turns()
     calls: Calls = Calls()
+    store: StoreSettings = StoreSettings()
+    webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()

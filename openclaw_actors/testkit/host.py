@@ -54,13 +54,21 @@ def embedded_settings() -> Settings:
 
 @asynccontextmanager
 async def running_host(settings: Settings | None = None) -> AsyncIterator[RunningHost]:
-    """Start a host here, stop it on exit; it must listen on a free port (``server.port = 0``)."""
-    host = Host(settings or embedded_settings())
-    await host.start()
-    try:
-        yield RunningHost(host.url, host)
-    finally:
-        await host.stop()
+    """Start a host here, stop it on exit; it must listen on a free port (``server.port = 0``).
+
+    Without a ``store.url`` its records are in a folder that goes with it.
+    """
+    settings = settings or embedded_settings()
+    with tempfile.TemporaryDirectory(prefix="openclaw-actors-records-") as folder:
+        if not settings.store.url:
+            store = settings.store.model_copy(update={"url": f"sqlite:///{folder}/calls.db"})
+            settings = settings.model_copy(update={"store": store})
+        host = Host(settings)
+        await host.start()
+        try:
+            yield RunningHost(host.url, host)
+        finally:
+            await host.stop()
 
 
 class HostFailedError(Exception):
@@ -128,13 +136,17 @@ class HostProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environ},
+                env={**os.environ, **self._records(folder), "PYTHONUNBUFFERED": "1", **self._environ},
             )
         try:
             self.url = await asyncio.wait_for(self._read_url(process), self._start_timeout_s)
         except TimeoutError:
             raise HostFailedError(f"no address in {self._start_timeout_s} s:\n{self.log()[-3000:]}") from None
         self._reader = asyncio.create_task(_drain(process.stdout), name="host stdout")
+
+    def _records(self, folder: Path) -> dict[str, str]:
+        """Where its records are, unless its settings say where: in its own folder, not in the user's."""
+        return {} if "[store]" in self._config else {"OPENCLAW_ACTORS_STORE__URL": f"sqlite:///{folder}/calls.db"}
 
     async def _read_url(self, process: asyncio.subprocess.Process) -> str:
         while process.stdout and (line := (await process.stdout.readline()).decode(errors="replace")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from openclaw_actors.messages import Line
+from openclaw_actors.messages import Line, PlayAudio, SendDtmf
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,14 @@ class Speak:
 
     turn: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play the sound, or send the keys, in ``turn``."""
+
+    turn: int
+    sound: PlayAudio | SendDtmf
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +98,6 @@ class Overfull:
     """Too many lines wait already: this one is refused."""
 
 
-Decision = AskAgent | Excuse | Overfull | Speak | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated
+Decision = (
+    AskAgent | Excuse | Overfull | Speak | Play | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated
+)

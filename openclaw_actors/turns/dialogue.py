@@ -7,6 +7,7 @@ the turn numbers; at any time at most one turn is alive, and starting one makes 
   that resumes it where it stopped.
 - A likely end asks the agent early, unreleased, at most three times an utterance. When the turn has really ended
   and the words are still what was asked, the reply is released; else it is asked anew.
+- Keys (DTMF) are sent whole: what is said meanwhile is answered after them.
 - What the caller said and nobody answered is part of the next question, so no interleaving leaves it unanswered.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from openclaw_actors.messages import Line, Spoken
+from openclaw_actors.messages import Line, PlayAudio, SendDtmf, Spoken
 from openclaw_actors.turns.barge_in import has_words, is_backchannel, normalise
 from openclaw_actors.turns.decisions import (
     AskAgent,
@@ -25,6 +26,7 @@ from openclaw_actors.turns.decisions import (
     Excuse,
     Overfull,
     PauseVoice,
+    Play,
     Release,
     ResumeVoice,
     Said,
@@ -41,6 +43,9 @@ MAX_WAITING_LINES = 16
 
 MAX_ATTEMPTS = 2
 """Times the same question is asked again after a failure."""
+
+
+TurnKind = Literal["reply", "line", "sound", "keys"]
 
 
 class Voice(Protocol):
@@ -64,7 +69,7 @@ class Turn:
     """One attempt of ours to speak."""
 
     number: int
-    kind: Literal["reply", "line"]
+    kind: TurnKind
     released: bool
     text: str
     """The question it answers, or the line it speaks."""
@@ -113,7 +118,7 @@ class Dialogue:
         self._last_turn = 0
         self._open: list[Utterance] = []
         self._closed_to = -1
-        self._waiting_lines: list[str] = []
+        self._waiting_lines: list[str | PlayAudio | SendDtmf] = []
 
     # --- what the caller does ---------------------------------------------------------------------
 
@@ -189,11 +194,14 @@ class Dialogue:
         known = self._find(utterance)
         if known is None:
             return []
-        decisions = [*self._close(known), *self._drop_speculation(), *self._take_floor(by_voice=False)]
-        return [*decisions, *self.speak(line)]
+        floor = [] if self._sending_keys else self._take_floor(by_voice=False)
+        return [*self._close(known), *self._drop_speculation(), *floor, *self.speak(line)]
 
     def typed(self, text: str) -> list[Decision]:
         """The caller wrote instead of speaking: as an utterance that is over and understood."""
+        if self._sending_keys:
+            self.history.add(Line("user", text))
+            return [Said(text, -1)]
         decisions = [*self._drop_speculation(), *self._take_floor(by_voice=False)]
         self.history.add(Line("user", text))
         decisions.append(Said(text, -1))
@@ -203,12 +211,19 @@ class Dialogue:
 
     def speak(self, text: str) -> list[Decision]:
         """Speak a line of our own: now, or after what is being said."""
+        return self._line(text)
+
+    def play(self, sound: PlayAudio | SendDtmf) -> list[Decision]:
+        """Play a sound or send keys, likewise."""
+        return self._line(sound)
+
+    def _line(self, line: str | PlayAudio | SendDtmf) -> list[Decision]:
         if self.turn is not None or self._open:
             if len(self._waiting_lines) >= MAX_WAITING_LINES:
                 return [Overfull()]
-            self._waiting_lines.append(text)
+            self._waiting_lines.append(line)
             return []
-        return self._begin_line(text)
+        return self._begin_line(line)
 
     def greet(self, text: str) -> list[Decision]:
         """Speak first, unless the caller has begun or this is an old conversation."""
@@ -234,7 +249,7 @@ class Dialogue:
         if self.turn is None or self.turn.number != turn or not ends_turn or cut:
             return []
         self.turn = None
-        return self._next_line()
+        return [] if self._open else self._ask_unanswered()
 
     def reply_failed(self, turn: int, *, repeat: bool, offered: str = "") -> list[Decision]:
         """The agent broke off: ask again where it may be (``repeat``), else apologise.
@@ -275,8 +290,12 @@ class Dialogue:
             self.history.add(Line("agent", text, cut))
 
     def _may_take(self, turn: Turn) -> bool:
-        """Without barge-in the caller may still go on speaking until our voice begins."""
-        return self.rules.barge_in or not turn.voiced
+        """Without barge-in the caller may still go on speaking until our voice begins; keys are never broken off."""
+        return turn.kind != "keys" and (self.rules.barge_in or not turn.voiced)
+
+    @property
+    def _sending_keys(self) -> bool:
+        return self.turn is not None and self.turn.kind == "keys"
 
     def _is_interruption(self, text: str) -> bool:
         turn = self.turn
@@ -330,9 +349,10 @@ class Dialogue:
         decisions = self._close(utterance)
         if not has_words(text):
             return [*decisions, *self._drop_speculation(), *self._after_nothing()]
-        if self.turn is not None and self.turn.released and not self._takes_floor(text, self.turn):
-            return [*decisions, *self._after_nothing()]
-        decisions += self._take_floor()
+        if self.turn is not None and self.turn.released and not self._sending_keys:
+            if not self._takes_floor(text, self.turn):
+                return [*decisions, *self._after_nothing()]
+            decisions += self._take_floor()
         decisions.append(Said(text, utterance.began))
         early = self.turn
         if early is not None and normalise(early.guess) == normalise(text) and not self._open:
@@ -341,7 +361,7 @@ class Dialogue:
             return [*decisions, Speculated("used"), Release(early.number)]
         decisions += self._drop_speculation()
         self.history.add(Line("user", text))
-        if self._open:
+        if self._open or self._sending_keys:
             return decisions
         return [*decisions, *self._ask_unanswered()]
 
@@ -385,18 +405,19 @@ class Dialogue:
         turn.attempt = failed.attempt
         return [AskAgent(turn.number, turn.text, turn.history), Release(turn.number)]
 
-    def _begin_line(self, text: str) -> list[Decision]:
-        turn = self._new_turn("line", released=True, text=text)
-        return [Speak(turn.number, text), Release(turn.number)]
+    def _begin_line(self, line: str | PlayAudio | SendDtmf) -> list[Decision]:
+        if isinstance(line, str):
+            turn = self._new_turn("line", released=True, text=line)
+            return [Speak(turn.number, line), Release(turn.number)]
+        turn = self._new_turn("keys" if isinstance(line, SendDtmf) else "sound", released=True, text="")
+        return [Play(turn.number, line), Release(turn.number)]
 
     def _next_line(self) -> list[Decision]:
         if self.turn is None and not self._open and self._waiting_lines:
             return self._begin_line(self._waiting_lines.pop(0))
         return []
 
-    def _new_turn(
-        self, kind: Literal["reply", "line"], *, released: bool, text: str, history: tuple[Line, ...] = ()
-    ) -> Turn:
+    def _new_turn(self, kind: TurnKind, *, released: bool, text: str, history: tuple[Line, ...] = ()) -> Turn:
         self._last_turn += 1
         self.turn = Turn(self._last_turn, kind, released, text, history)
         return self.turn

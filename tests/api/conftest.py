@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from openclaw_actors.actors.board import Admission, StartedCall
+from openclaw_actors.actors.events import EventHub
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import Listener, listen
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import OPUS
-from openclaw_actors.settings.sections import Server, Settings
+from openclaw_actors.settings.sections import Server, Settings, StoreSettings
+from openclaw_actors.store.store import Store
 from tests.api.sdp import OFFER
 
 ENGINES = {
@@ -31,6 +35,31 @@ ENGINES = {
 """As Catalogue.describe of engines/catalogue.py puts them."""
 
 
+def record_of(call_id: str, **values: object) -> dict[str, object]:
+    """As a live call describes itself."""
+    return {
+        "id": call_id,
+        "status": "in-progress",
+        "media_state": "connected",
+        "transport": "webrtc",
+        "direction": "inbound",
+        "from": "127.0.0.1",
+        "to": "",
+        "engines": {"stt": "pocketsphinx", "agent": "parrot", "tts": "espeak-ng"},
+        "started_at": "2026-01-02T03:04:05.678Z",
+        "answered_at": "",
+        "ended_at": "",
+        "end_reason": "",
+        "restarts": {},
+        "latency": {},
+        "metadata": {},
+        "muted": False,
+        "held": False,
+        "stages": {"stt": {"state": "ready", "engine": "pocketsphinx", "restarts": 0}},
+        **values,
+    }
+
+
 class SmallBoard:
     """Keeps calls in a dictionary; as strict about places as the real one."""
 
@@ -41,7 +70,11 @@ class SmallBoard:
         self.calls: dict[str, object] = {}
         self.started: list[dict[str, object]] = []
         self.hung_up: list[tuple[str, str]] = []
+        self.told: list[tuple[str, object]] = []
+        self.records: dict[str, dict[str, object]] = {}
+        self.ending: set[str] = set()
         self.start_fails: Exception | None = None
+        self.starting = asyncio.Event()
         self.holds_start = asyncio.Event()
         self.holds_start.set()
         self._numbers = itertools.count(1)
@@ -55,6 +88,7 @@ class SmallBoard:
         return admission
 
     async def start(self, admission, peer, *, caller, metadata, resume) -> StartedCall:
+        self.starting.set()
         await self.holds_start.wait()
         if self.start_fails:
             raise self.start_fails
@@ -72,6 +106,21 @@ class SmallBoard:
     async def hang_up(self, call_id: str, reason: str) -> bool:
         self.hung_up.append((call_id, reason))
         return self.calls.pop(call_id, None) is not None
+
+    async def tell(self, call_id: str, message: object) -> bool:
+        if call_id not in self.calls or call_id in self.ending:
+            return False
+        self.told.append((call_id, message))
+        return True
+
+    async def describe_call(self, call_id: str) -> dict[str, object] | None:
+        return self.records.get(call_id, record_of(call_id)) if call_id in self.calls else None
+
+    def live_calls(self) -> list[str]:
+        return sorted(self.calls)
+
+    def drain(self, on: bool) -> None:
+        self.draining = on
 
     def knows(self, call_id: str) -> bool:
         return call_id in self.calls
@@ -116,6 +165,8 @@ class Api:
     listener: Listener
     client: aiohttp.ClientSession
     board: SmallBoard
+    store: Store
+    hub: EventHub
     clock: list[float]
     readiness: list[object]
     peers: list[AnsweringPeer] = field(default_factory=list)
@@ -172,14 +223,30 @@ def settings_of(**sections) -> Settings:
     return Settings(**{"server": Server(port=0), **sections})
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """A database with its tables made: migrating takes longer than most of these tests."""
+    path = tmp_path_factory.mktemp("records") / "calls.db"
+
+    async def make() -> None:
+        await (await Store.open(StoreSettings(url=f"sqlite:///{path}"))).aclose()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-def serve() -> Callable[..., object]:
+def serve(tmp_path, empty_database) -> Callable[..., object]:
     """Serve an application with these settings: ``async with serve(auth=Auth(...)) as api``."""
 
     @asynccontextmanager
     async def serving(*, real_peers: bool = False, ssl_context=None, **sections) -> AsyncIterator[Api]:
         settings = settings_of(**sections)
-        board = SmallBoard()
+        board, hub = SmallBoard(), EventHub()
+        database = tmp_path / "calls.db"
+        if not database.exists():
+            shutil.copy(empty_database, database)
+        store = await Store.open(StoreSettings(url=f"sqlite:///{database}"))
         clock, readiness = [0.0], [True, {"engines": ENGINES}]
 
         def new_peer() -> AnsweringPeer:
@@ -191,6 +258,8 @@ def serve() -> Callable[..., object]:
         app = build_app(
             settings,
             board,
+            store,
+            hub,
             ready=lambda: (readiness[0], readiness[1]),
             new_peer=None if real_peers else new_peer,
             clock=lambda: clock[0],
@@ -198,12 +267,13 @@ def serve() -> Callable[..., object]:
         listener = await listen(app, settings.server, ssl_context)
         connector = aiohttp.TCPConnector(ssl=False)
         async with aiohttp.ClientSession(connector=connector) as client:
-            api = Api(listener, client, board, clock, readiness)
+            api = Api(listener, client, board, store, hub, clock, readiness)
             api.peers_may_answer.set()
             try:
                 yield api
             finally:
                 await listener.aclose()
+                await store.aclose()
 
     return serving
 

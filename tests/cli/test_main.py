@@ -123,12 +123,13 @@ def test_the_lines_of_serve_say_which_engine_serves_and_why_no_better_one():
 
 
 @contextmanager
-def serve_process(*words: str) -> Iterator[subprocess.Popen[str]]:
+def serve_process(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "openclaw_actors", "serve", "--config", str(EMBEDDED), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "OPENCLAW_ACTORS_STORE__URL": f"sqlite:///{folder}/calls.db"},
     )
     with process:
         try:
@@ -137,8 +138,8 @@ def serve_process(*words: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_serve_prints_where_the_console_is_and_ends_politely_on_sigint():
-    with serve_process("--port", "0") as process:
+def test_serve_prints_where_the_console_is_and_ends_politely_on_sigint(tmp_path):
+    with serve_process(tmp_path, "--port", "0") as process:
         lines = [process.stdout.readline().rstrip() for _ in range(4)]
         process.send_signal(signal.SIGINT)
         _, log = process.communicate(timeout=30)
@@ -148,10 +149,10 @@ def test_serve_prints_where_the_console_is_and_ends_politely_on_sigint():
     assert "Traceback" not in log
 
 
-def test_serve_on_a_taken_port_says_so_with_status_2():
+def test_serve_on_a_taken_port_says_so_with_status_2(tmp_path):
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        serve_process("--port", str(taken.getsockname()[1])) as process,
+        serve_process(tmp_path, "--port", str(taken.getsockname()[1])) as process,
     ):
         _, log = process.communicate(timeout=30)
     assert process.returncode == 2

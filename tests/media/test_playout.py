@@ -202,3 +202,78 @@ def test_no_interleaving_plays_a_cut_turn_or_loses_a_packet_of_an_uncut_one(step
                     assert number not in cut
                     played.append(packet)
     assert played == sorted(set(played), key=lambda packet: [int(part) for part in packet.split(b".")])
+
+
+# --- hold -----------------------------------------------------------------------------------------
+
+
+def test_on_hold_the_loop_goes_round_and_what_is_queued_waits(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b"], last=True))
+    playout.hold((b"x", b"y"))
+    assert play(playout, 5) == [b"x", b"y", b"x", b"y", b"x"]
+    assert playout.take() == []
+    assert playout.unhold() == 0
+    assert heard(playout, 4) == [b"a", b"b"]
+    assert playout.take()[-1] == Spoken(1, 0, "hello there", ends_turn=True)
+
+
+def test_a_phrase_that_a_hold_broke_off_waits_for_its_new_encode(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b", b"c"], last=True))
+    assert play(playout, 1) == [b"a"]
+    playout.hold((b"x",))
+    assert play(playout, 2) == [b"x", b"x"]
+    assert playout.unhold() == 1
+    assert play(playout, 2) == [SILENCE] * 2
+    rest = playout.rest()
+    assert len(rest.pcm) == 2 * len(PCM)
+    playout.replace_rest(rest, (b"B", b"C"))
+    playout.resume(playout.pause_number)
+    assert heard(playout, 4) == [b"B", b"C"]
+
+
+def test_a_voice_that_the_caller_paused_stays_paused_after_a_hold(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b"]))
+    play(playout, 1)
+    playout.pause()
+    playout.hold((b"x",))
+    assert playout.unhold() == 0
+    assert play(playout, 2) == [SILENCE] * 2
+
+
+def test_a_hold_without_music_is_silence_and_the_end_of_none_changes_nothing(playout):
+    assert playout.unhold() == 0
+    playout.hold(())
+    assert play(playout, 2) == [SILENCE] * 2
+
+
+def test_the_end_of_a_turn_that_arrives_on_hold_is_told_after_it(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"], ends=False))
+    play(playout, 1)
+    playout.hold((b"x",))
+    playout.add(speech(1, 0, [], last=True))
+    play(playout, 2)
+    assert playout.take() == [VoiceStarted(1, 7.0)]
+    playout.unhold()
+    play(playout, 2)
+    assert playout.take() == [Spoken(1, 0, "hello there", ends_turn=True)]
+
+
+def test_the_apology_is_heard_on_hold_too(playout):
+    playout.hold((b"x",))
+    playout.play_clip((b"sorry",))
+    assert play(playout, 2) == [b"sorry", b"x"]
+
+
+def test_a_cut_on_hold_ends_what_was_begun(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b"]))
+    play(playout, 1)
+    playout.hold((b"x",))
+    playout.cut(2)
+    assert playout.take()[-1].cut
+    assert playout.unhold() == 0
+    assert play(playout, 3) == [SILENCE] * 3

@@ -134,7 +134,7 @@ def test_a_secret_and_its_file_together_are_refused(write):
     fault = fault_of(write('[agent.openai]\napi_key = "x"\napi_key_file = "key"\n'))
     assert fault.key == "agent.openai.api_key_file"
     assert "keep one" in fault.remedy
-    names = {"OPENCLAW_ACTORS_AUTH__JOIN_SECRET": "x", "OPENCLAW_ACTORS_AUTH__JOIN_SECRET_FILE": "/x"}
+    names = {"OPENCLAW_ACTORS_AUTH__JOIN_SECRET": "x" * 32, "OPENCLAW_ACTORS_AUTH__JOIN_SECRET_FILE": "/x"}
     assert fault_of(None, names).source == "OPENCLAW_ACTORS_AUTH__JOIN_SECRET_FILE"
 
 

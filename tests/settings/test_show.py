@@ -19,13 +19,15 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 SECRETS = {
     "AUTH__TOKENS": '["hush-1", "hush-2"]',
-    "AUTH__JOIN_SECRET": "hush-3",
+    "AUTH__JOIN_SECRET": "hush-3-of-the-32-bytes-that-it-needs",
+    "AUTH__SCOPED_TOKENS": '[{name = "a", token = "hush-11", scopes = ["read"]}]',
     "WEBRTC__TURN_SECRET": "hush-4",
     "WEBRTC__ICE_SERVERS": '[{urls = ["turn:t:1"], username = "u", credential = "hush-5"}]',
     "STT__OPENAI__API_KEY": "hush-6",
     "AGENT__OPENCLAW__TOKEN": "hush-7",
     "AGENT__OPENAI__API_KEY": "hush-8",
     "TTS__OPENAI__API_KEY": "hush-9",
+    "WEBHOOKS__SECRET": "whsec_" + "hush" * 10,
     "TTS__OPENAI__BASE_URL": "http://user:hush-10@tts.example/v1",
 }
 
@@ -34,7 +36,7 @@ def test_secrets_are_hidden_wherever_they_stand():
     settings = load_settings(None, {f"OPENCLAW_ACTORS_{name}": text for name, text in SECRETS.items()})
     shown = as_toml(effective(settings))
     assert "hush" not in shown
-    assert shown.count("********") == 10
+    assert shown.count("********") == 12
     assert effective(settings)["auth"]["tokens"] == ["********", "********"]
 
 

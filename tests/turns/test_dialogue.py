@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openclaw_actors.messages import Line, Spoken
+from openclaw_actors.messages import Line, PlayAudio, SendDtmf, Spoken
 from openclaw_actors.turns.decisions import (
     AskAgent,
     Closed,
     Cut,
     Excuse,
-    Overfull,
     PauseVoice,
+    Play,
     Release,
     ResumeVoice,
     Said,
@@ -337,83 +337,6 @@ def test_an_utterance_before_the_last_answered_one_is_ignored(talk):
     assert talk.dialogue.speech_started(900) == []
 
 
-# --- engines that may not be asked twice --------------------------------------------------------
-
-
-def test_what_such_an_engine_was_given_it_is_not_given_again():
-    talk = Talk(speculative=False, repeatable=False)
-    talk.utter(100, "book the table for tonight")
-    asked = [d for d in talk.utter(900, "hello are you there") if isinstance(d, AskAgent)]
-    assert asked == [AskAgent(2, "hello are you there", (Line("user", "book the table for tonight"),))]
-
-
-def test_noise_that_cut_off_such_an_engine_is_excused():
-    talk = Talk(speculative=False, repeatable=False)
-    talk.utter(100, "book the table")
-    d = talk.dialogue
-    d.speech_started(900)
-    d.sustained(900)
-    d.likely_end(900, 0)
-    d.heard(900, 0, "", final=True)
-    assert Speak(2, "sorry") in d.turn_ended(900, 0)
-
-
-# --- small courtesies ---------------------------------------------------------------------------
-
-
-def test_a_caller_who_speaks_first_is_not_greeted_afterwards(talk):
-    talk.dialogue.speech_started(100)
-    assert talk.dialogue.greet("Hello!") == []
-
-
-def test_a_yes_over_the_end_of_our_question_is_its_answer(talk):
-    d = speaking(talk, "Shall I book it?")
-    talk.voice.asking = True
-    d.speech_started(900)
-    d.likely_end(900, 0)
-    d.heard(900, 0, "yes", final=True)
-    assert any(isinstance(decision, AskAgent) and decision.text == "yes" for decision in d.turn_ended(900, 0))
-
-
-def test_words_that_do_not_come_do_not_hold_our_voice(talk):
-    d = speaking(talk)
-    d.speech_started(900)
-    d.likely_end(900, 0)
-    d.turn_ended(900, 0)
-    assert d.overdue(900) == [ResumeVoice(1)]
-    assert Cut(2, barge_in=True) in d.heard(900, 0, "stop that", final=True)
-
-
-def test_sustained_voice_whose_words_do_not_come_has_the_floor(talk):
-    d = speaking(talk)
-    d.speech_started(900)
-    d.sustained(900)
-    d.turn_ended(900, 0)
-    assert d.overdue(900) == []
-
-
-def test_an_answer_that_was_cut_between_two_phrases_is_marked_as_cut(talk):
-    talk.utter(100, "tell me")
-    talk.speak(1, "First phrase.", ends=False)
-    talk.utter(900, "stop that")
-    assert Line("agent", "First phrase.", cut=True) in talk.dialogue.history.lines
-
-
-def test_lines_of_our_own_do_not_queue_without_end(talk):
-    talk.dialogue.speak("now")
-    refused = [talk.dialogue.speak(f"line {number}") for number in range(20)]
-    assert refused.count([Overfull()]) == 4
-
-
-def test_the_history_and_a_question_are_bounded(talk):
-    for number in range(3000):
-        talk.dialogue.typed(f"question {number} " + "x" * 100)
-    assert len(talk.dialogue.history.lines) <= 1100
-    question, _ = talk.dialogue.history.question()
-    assert len(question) <= 8000
-    assert "question 2999" in question
-
-
 # --- all interleavings ----------------------------------------------------------------------------
 
 steps = st.lists(
@@ -540,3 +463,56 @@ def test_no_interleaving_speaks_stale_or_twice_or_never_answers(script, barge_in
             break
         trailing += 1
     assert trailing == 0, f"never answered: {d.history.lines}"
+
+
+# --- keys and sounds ------------------------------------------------------------------------------
+
+KEYS = SendDtmf("123#")
+SOUND = PlayAudio("chime", b"\0\0", 24_000)
+
+
+def test_keys_and_sounds_come_after_what_is_being_said_in_the_order_in_which_they_were_asked_for(talk):
+    d = talk.dialogue
+    d.speak("Hello.")
+    assert d.play(KEYS) == []
+    assert d.play(SOUND) == []
+    assert talk.speak(1, "Hello.") == [Play(2, KEYS), Release(2)]
+    assert talk.speak(2, "") == [Play(3, SOUND), Release(3)]
+    assert talk.speak(3, "") == []
+    assert d.history.lines == (Line("agent", "Hello."),)
+
+
+def test_a_sound_is_interrupted_like_speech(talk):
+    d = talk.dialogue
+    d.play(SOUND)
+    d.voice_started(1)
+    assert d.speech_started(100) == [PauseVoice(1)]
+    assert d.sustained(100) == [Cut(2, barge_in=True)]
+
+
+def test_keys_are_sent_whole_and_what_is_said_meanwhile_is_answered_after_them(talk):
+    d = talk.dialogue
+    d.play(KEYS)
+    d.voice_started(1)
+    assert talk.utter(100, "please hold the line") == [Closed(100), Said("please hold the line", 100)]
+    assert d.sustained(100) == []
+    assert d.typed("and now") == [Said("and now", -1)]
+    assert talk.speak(1, "") == [AskAgent(2, "please hold the line and now", ()), Release(2)]
+
+
+def test_what_nobody_could_hear_over_keys_is_asked_for_after_them(talk):
+    d = talk.dialogue
+    d.play(KEYS)
+    d.voice_started(1)
+    d.speech_started(100)
+    d.turn_ended(100, 0)
+    assert d.unheard(100, "Again?") == [Closed(100)]
+    assert talk.speak(1, "") == [Speak(2, "Again?"), Release(2)]
+
+
+def test_an_interrupt_from_outside_ends_keys_too(talk):
+    d = talk.dialogue
+    d.play(KEYS)
+    d.play(SOUND)
+    assert kinds(d.silence()) == ["Cut"]
+    assert d.speak("Next.") == [Speak(2, "Next."), Release(2)]

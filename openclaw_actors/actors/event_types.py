@@ -1,0 +1,218 @@
+"""Every kind of event that programs outside can hear, with its data: docs/events.md is made from this file.
+
+An event's envelope is ``messages.Event``. Adding a field here is no break; renaming or removing one is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from openclaw_actors.media.hold_music import HoldSound
+from openclaw_actors.messages import Stage
+
+Transport = Annotated[str, Field(description="`webrtc`, or a carrier's name.")]
+EngineId = Annotated[str, Field(description="An engine's id, such as `faster-whisper`.")]
+Utterance = Annotated[int, Field(description="Names what the caller said: when it began, in samples at 16 kHz.")]
+Turn = Annotated[int, Field(description="Numbers what the agent says in this call, from 1.")]
+Milliseconds = Annotated[int, Field(ge=0)]
+
+
+class EventData(BaseModel):
+    """What all have in common: nothing is in there that is not described."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Nothing(EventData):
+    """No data: the type says it all."""
+
+
+class ServingEngines(EventData):
+    """Who hears, thinks and speaks."""
+
+    stt: EngineId
+    agent: EngineId
+    tts: EngineId
+
+
+class CallInitiated(EventData):
+    """A call has begun; its media is being set up."""
+
+    transport: Transport
+    direction: Literal["inbound", "outbound"]
+    from_: str = Field(alias="from", description="Who calls: an address, or a number in E.164.")
+    to: str = Field(description="Whom; empty where there is but one to call.")
+    engines: ServingEngines
+    metadata: dict[str, Any] = Field(description="What the client sent along with its offer.")
+    resumed_from: str = Field(description="The ended call whose conversation goes on here; empty for a new one.")
+
+
+class CallEnded(EventData):
+    """The call is over. Always the last event of a call, also of one whose host was killed."""
+
+    status: Literal["completed", "busy", "no-answer", "failed", "canceled"]
+    reason: str = Field(
+        description="Why: `caller_hangup`, `agent_hangup`, `api_hangup`, `peer_closed`, `peer_failed`, `no_media`, "
+        "`idle_timeout`, `max_duration`, `shutdown`, `internal_error`, `host_restarted`, `stage_failed:<stage>`."
+    )
+    duration_ms: Milliseconds | None = Field(None, description="Not with `host_restarted`.")
+    ended_at: str | None = Field(
+        None, description="With `host_restarted`: when the call was last heard of; the event comes at the next start."
+    )
+
+
+class StageState(EventData):
+    """One stage of the call."""
+
+    state: Literal["ready", "down"]
+    engine: str = Field(description="What serves it: an engine, a VAD, a codec.")
+    restarts: int = Field(ge=0)
+
+
+class CallStages(EventData):
+    """How the stages of the call stand, whenever one of them changes. For live displays; not sent to webhooks."""
+
+    stages: dict[Stage, StageState]
+
+
+class SpeechStarted(EventData):
+    """The caller has begun to speak."""
+
+    utterance: Utterance
+
+
+class Transcript(EventData):
+    """Somebody said something.
+
+    The caller's lines come first as they are being recognised (`final` false; not sent to webhooks), each replacing the
+    one before of the same `utterance`, then once for good. The agent's lines come as each phrase has been spoken.
+    """
+
+    role: Literal["user", "agent"]
+    text: str
+    final: bool
+    utterance: Utterance | None = Field(None, description="Of a caller's line. As in `call.speech.started`.")
+    turn: Turn | None = Field(None, description="Of an agent's line. Numbers what the agent says, from 1.")
+    cut: bool = Field(False, description="The agent was interrupted here: only `text` was heard.")
+
+
+class TurnLatency(EventData):
+    """From the caller's last voiced sample to our first; the parts follow each other and sum to the total."""
+
+    end_of_turn_ms: Milliseconds = Field(description="Until it was sure that the caller had finished.")
+    stt_final_ms: Milliseconds = Field(description="Until the words were there.")
+    agent_first_token_ms: Milliseconds = Field(description="Until the agent's first word.")
+    tts_first_audio_ms: Milliseconds = Field(description="Until its first sound.")
+    first_packet_ms: Milliseconds = Field(description="Until that sound was sent.")
+    total_ms: Milliseconds
+
+
+class TurnCompleted(EventData):
+    """The agent's answer has begun to sound."""
+
+    turn: Turn
+    latency: TurnLatency
+
+
+class BargeIn(EventData):
+    """The caller spoke while the agent did."""
+
+    turn: Turn
+    outcome: Literal["interrupted", "resumed"] = Field(
+        description="`interrupted`: the agent gave way; `resumed`: it was a cough or a nod, and it spoke on."
+    )
+
+
+class CallHeld(EventData):
+    """The caller hears music or a tone; the agent neither hears nor speaks."""
+
+    sound: HoldSound
+
+
+class CallResumed(EventData):
+    """The conversation goes on where it was held."""
+
+    held_ms: Milliseconds
+
+
+class Dtmf(EventData):
+    """Keys of a telephone were sent."""
+
+    digits: str = Field(description="`0`-`9`, `A`-`D`, `*`, `#`; `w` is half a second's pause.")
+    direction: Literal["out"] = Field(description="`out`: we sent them to the caller's side.")
+    cut: bool = Field(description="Not all of them were sent.")
+
+
+class Played(EventData):
+    """A sound was played to the caller."""
+
+    name: str
+    cut: bool = Field(description="It was interrupted.")
+
+
+class StageRestarted(EventData):
+    """A stage had failed and works again."""
+
+    stage: Stage
+    reason: str = Field(
+        description="`crash`, `transient`, `broken`, `refused`, `slow`, `unavailable`, or `ended` (it merely stopped)."
+    )
+    detail: str = Field(description="The error, for a person.")
+    incarnation: int = Field(ge=1, description="How often the stage has been started in this call.")
+    downtime_ms: float = Field(ge=0, description="How long the call was without it.")
+
+
+class EngineSwitched(EventData):
+    """Another engine serves a stage from now on."""
+
+    stage: Stage
+    from_: str = Field(alias="from")
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of event.
+
+    Args:
+        data: the model of its ``data``; its docstring says what has happened.
+        terminal: it tells the end of something: webhooks try for a day to deliver it.
+        webhooks: whether webhooks deliver it at all, as store/recording.py decides it.
+    """
+
+    data: type[EventData]
+    terminal: bool = False
+    webhooks: bool = True
+    says: str = ""
+    """What has happened, where ``data`` has nothing to say."""
+
+
+EVENT_TYPES: dict[str, EventType] = {
+    "call.initiated": EventType(CallInitiated),
+    "call.media.connected": EventType(Nothing, says="The caller's first sound has arrived; anew after a reconnect."),
+    "call.answered": EventType(Nothing, says="The connection stands; the agent greets."),
+    "call.speech.started": EventType(SpeechStarted),
+    "call.transcript": EventType(Transcript),
+    "call.turn.completed": EventType(TurnCompleted),
+    "call.barge_in": EventType(BargeIn),
+    "call.muted": EventType(Nothing, says="Nobody listens to the caller."),
+    "call.unmuted": EventType(Nothing, says="The caller is listened to again."),
+    "call.held": EventType(CallHeld),
+    "call.resumed": EventType(CallResumed),
+    "call.dtmf": EventType(Dtmf),
+    "call.played": EventType(Played),
+    "call.stages": EventType(CallStages, webhooks=False),
+    "call.stage.restarted": EventType(StageRestarted),
+    "call.engine.switched": EventType(EngineSwitched),
+    "call.ended": EventType(CallEnded, terminal=True),
+}
+"""In the order in which a call meets them."""
+
+
+def is_terminal(kind: str) -> bool:
+    """Whether an event of this type tells an end. One that is not known here (of another version) does not."""
+    known = EVENT_TYPES.get(kind)
+    return known is not None and known.terminal

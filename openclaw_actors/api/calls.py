@@ -1,0 +1,169 @@
+"""``/v1/calls``: place, list, read and erase calls; what was said on them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from openclaw_actors.actors.board import Board
+from openclaw_actors.api.auth import PRINCIPAL
+from openclaw_actors.api.bodies import read_json, read_query
+from openclaw_actors.api.commands import Commands, Done, idempotency_key, respond
+from openclaw_actors.api.models import Call, Calls, CallsQuery, PlaceCall, Transcript, TranscriptLine
+from openclaw_actors.errors import RefusalError
+from openclaw_actors.messages import SayText
+from openclaw_actors.settings.sections import Limits
+from openclaw_actors.store.records import CallQuery
+from openclaw_actors.store.store import Store
+from openclaw_actors.transports.peer import Peer
+
+
+class CallResources:
+    """Calls as resources: those that live, as they are now, and those on record.
+
+    Args:
+        limits: of bodies and of setting up.
+        board: the calls that live.
+        store: the calls on record.
+        commands: does what is to be done once.
+        new_line: makes the far end of a ``test`` call.
+    """
+
+    def __init__(
+        self, limits: Limits, board: Board, store: Store, commands: Commands, new_line: Callable[[], Peer]
+    ) -> None:
+        self._limits = limits
+        self._board = board
+        self._store = store
+        self._commands = commands
+        self._new_line = new_line
+
+    async def place(self, request: web.Request) -> web.Response:
+        """``POST /v1/calls``."""
+        key = idempotency_key(request)
+        body = await read_json(request, PlaceCall, self._limits)
+        done = await self._commands.once(
+            request[PRINCIPAL], "calls", key, body.model_dump(mode="json", by_alias=True), lambda: self._place(body)
+        )
+        return respond(done, Location=f"/v1/calls/{json.loads(done.body)['id']}")
+
+    async def _place(self, body: PlaceCall) -> Done:
+        if body.to != "test":
+            raise RefusalError(
+                422,
+                "no_carrier",
+                "No carrier is configured, so no phone can be called. Until one is, `test` can be called, and browsers "
+                "call in by POST /webrtc/offer.",
+            )
+        if body.mode != "conversation":
+            raise RefusalError(
+                422, "not_supported_on_transport", f"The mode {body.mode} needs a phone; take conversation."
+            )
+        call_id = await self._call_test_line(body)
+        if body.message is not None:
+            await self._board.tell(call_id, SayText(body.message))
+        return Done(201, _text(await self._shown(call_id)))
+
+    async def _call_test_line(self, body: PlaceCall) -> str:
+        admission = self._board.admit("test", "outbound")
+        line = self._new_line()
+        try:
+            async with asyncio.timeout(self._limits.setup_timeout_s):
+                started = await self._board.start(
+                    admission, line, caller=body.from_ or "", metadata=body.metadata, resume=""
+                )
+        except BaseException as error:
+            self._board.release(admission)
+            await line.aclose()
+            if isinstance(error, TimeoutError):
+                raise RefusalError(
+                    503, "setup_timeout", "The call could not be begun in time.", {"Retry-After": "1"}
+                ) from error
+            raise
+        return started.call_id
+
+    async def list(self, request: web.Request) -> web.Response:
+        """``GET /v1/calls``: live ones as they are now, among those on record, newest first.
+
+        Ids are ULIDs, so that their order is the calls' order.
+        """
+        query = read_query(request, CallsQuery)
+        page = await self._store.calls(
+            CallQuery(query.status or "", query.transport or "", query.direction or "", query.cursor or "", query.limit)
+        )
+        found = {record.id: Call.of(record.as_dict()) for record in page.items}
+        # A live call may not be on record yet, or be further on than its record.
+        for call_id in self._board.live_calls():
+            if query.cursor and call_id >= query.cursor:
+                continue
+            record = await self._board.describe_call(call_id)
+            if record is None:
+                continue
+            call = Call.of(record)
+            if _matches(call, query):
+                found[call_id] = call
+            else:
+                found.pop(call_id, None)
+        # Behind the store's page there may be calls of which we have only the live ones.
+        edge = page.items[-1].id if page.next else ""
+        newest = sorted((call for call in found.values() if call.id >= edge), key=lambda call: call.id, reverse=True)
+        shown = newest[: query.limit]
+        following = shown[-1].id if len(newest) > query.limit else page.next
+        return _answer(Calls(calls=shown, next=following or None))
+
+    async def read(self, request: web.Request) -> web.Response:
+        """``GET /v1/calls/{call_id}``."""
+        return _answer(await self._shown(request.match_info["call_id"]))
+
+    async def _shown(self, call_id: str) -> Call:
+        live = await self._board.describe_call(call_id)
+        if live is not None:
+            return Call.of(live)
+        record = await self._store.call(call_id)
+        if record is None:
+            raise no_such_call()
+        return Call.of(record.as_dict())
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """``DELETE /v1/calls/{call_id}``: its record, transcript and events."""
+        call_id = request.match_info["call_id"]
+        if await self._board.describe_call(call_id) is not None:
+            raise RefusalError(409, "call_is_live", "The call is not over; hang it up first.")
+        if not await self._store.erase(call_id):
+            raise no_such_call()
+        return web.Response(status=204)
+
+    async def transcript(self, request: web.Request) -> web.Response:
+        """``GET /v1/calls/{call_id}/transcript``."""
+        call_id = request.match_info["call_id"]
+        lines = await self._store.transcript(call_id)
+        if not lines:
+            await self._shown(call_id)
+        return _answer(
+            Transcript(call_id=call_id, lines=[TranscriptLine.model_validate(line.as_dict()) for line in lines])
+        )
+
+
+def no_such_call() -> RefusalError:
+    """404."""
+    return RefusalError(404, "no_such_call", "There is no such call; it may have been erased.")
+
+
+def _matches(call: Call, query: CallsQuery) -> bool:
+    return (
+        query.status in (None, call.status)
+        and query.transport in (None, call.transport)
+        and query.direction in (None, call.direction)
+    )
+
+
+def _text(model: BaseModel) -> str:
+    return model.model_dump_json(by_alias=True)
+
+
+def _answer(model: BaseModel) -> web.Response:
+    return web.Response(body=_text(model).encode(), content_type="application/json")

@@ -1,0 +1,280 @@
+"""Every body that the API takes and gives, but for those of actions (api/action_models.py).
+
+Bodies are read and written with these models, and described by them at ``/openapi.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from openclaw_actors.settings.sections import Scope
+
+MAX_JOIN_S = 600
+"""A join token is for a call that begins now: ten minutes are enough to load a page and to say yes to a microphone."""
+PAGE_LIMIT = 200
+
+_TEXT = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
+"""At least one character to speak; no NUL, which PostgreSQL can't keep."""
+_KEY = r"^[\x21-\x7e]{1,128}$"
+_NUMBER = r"^\+[1-9][0-9]{6,14}$"
+"""E.164: at most 15 digits."""
+
+
+def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("numbers must be finite") from error
+    if r"\u0000" in text:
+        raise ValueError("it may not hold NUL characters")
+    return value
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""To JSON Schema 300.0 is an integer too, and some languages write no other numbers."""
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=4096, pattern=_TEXT)]
+"""What /audio/speech takes at once."""
+CommandKey = Annotated[str, Field(pattern=_KEY)]
+PhoneNumber = Annotated[str, Field(pattern=_NUMBER)]
+Status = Literal[
+    "queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
+]
+Direction = Literal["inbound", "outbound"]
+MediaState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
+
+
+class Body(BaseModel):
+    """A body of a request; members that are not named are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+
+# --- offers ---------------------------------------------------------------------------------------
+
+
+class Offer(BaseModel):
+    """A browser's offer. Members that are not named here are ignored."""
+
+    sdp: str
+    type: str = Field(description='Must be "offer".', json_schema_extra={"const": "offer"})
+    metadata: Metadata = Field(default_factory=dict)
+    resume: str = Field(default="", max_length=256, description="A resume_token: go on with that conversation.")
+
+
+class Answer(BaseModel):
+    """The answer to an offer."""
+
+    sdp: str
+    type: Literal["answer"] = "answer"
+    call_id: str
+    resume_token: str
+
+
+class IceServers(BaseModel):
+    """What a browser's RTCPeerConnection is made with."""
+
+    ice_servers: list[dict[str, Any]]
+
+
+class JoinRequest(Body):
+    """A token for one call of somebody who has none."""
+
+    ttl_s: Whole = Field(default=120, ge=1, le=MAX_JOIN_S, description="Seconds that it may be used.")
+    identity: str = Field(
+        default="", max_length=128, pattern=r"^[^\x00]*$", description="Who will call; becomes the call's `from`."
+    )
+    metadata: Metadata = Field(
+        default_factory=dict, description="Becomes the call's; what the browser sends does not replace it."
+    )
+
+
+class JoinToken(BaseModel):
+    """A token for `POST /webrtc/offer`, good for one call."""
+
+    token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
+    expires_at: str
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+class PlaceCall(Body):
+    """A call to place."""
+
+    to: str = Field(
+        pattern=rf"{_NUMBER}|^test$",
+        description="A phone number in E.164, or `test`: a line on which nobody speaks, for trying out.",
+        examples=["test", "+15550100001"],
+    )
+    from_: PhoneNumber | None = Field(default=None, alias="from", description="One of your own numbers.")
+    mode: Literal["conversation", "notify", "voicemail"] = "conversation"
+    message: Text | None = Field(default=None, description="Said after the greeting.")
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class StageState(BaseModel):
+    """One stage of a live call."""
+
+    state: str
+    engine: str
+    restarts: int
+
+
+class Call(BaseModel):
+    """A call, live or past. Times are RFC 3339 in UTC."""
+
+    id: str
+    status: Status
+    media_state: MediaState
+    transport: str
+    direction: Direction | None
+    from_: str = Field(serialization_alias="from")
+    to: str
+    agent: str
+    engines: dict[str, str]
+    started_at: str
+    answered_at: str | None
+    ended_at: str | None
+    end_reason: str | None
+    restarts: dict[str, int]
+    latency: dict[str, int]
+    metadata: dict[str, JsonValue]
+    muted: bool = False
+    held: bool = False
+    stages: dict[str, StageState] | None = Field(default=None, description="Of a live call only.")
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Call:
+        """From a record as the store or a live call gives it, where what has not come to pass is empty."""
+        engines = dict(record["engines"])
+        return cls.model_validate(
+            {
+                **{name: value for name, value in record.items() if name in cls.model_fields},
+                "from_": record["from"],
+                "direction": record["direction"] or None,
+                "agent": record.get("agent") or engines.get("agent", ""),
+                "engines": engines,
+                "answered_at": record["answered_at"] or None,
+                "ended_at": record["ended_at"] or None,
+                "end_reason": record["end_reason"] or None,
+            }
+        )
+
+
+class Calls(BaseModel):
+    """A page of calls, newest first. `next` is the cursor of the following page; null on the last one."""
+
+    calls: list[Call]
+    next: str | None
+
+
+class CallsQuery(Body):
+    """Which calls, and how many."""
+
+    status: Status | None = None
+    transport: str | None = Field(default=None, pattern=r"^[a-z0-9_-]{1,32}$")
+    direction: Direction | None = None
+    cursor: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+
+
+class TranscriptLine(BaseModel):
+    """A final line of the conversation. `cut`: the agent was interrupted in it; only what was spoken is here."""
+
+    role: Literal["user", "agent"]
+    text: str
+    time: str
+    sequence: int
+    cut: bool
+    turn: int
+
+
+class Transcript(BaseModel):
+    """What was said on a call."""
+
+    call_id: str
+    lines: list[TranscriptLine]
+
+
+# --- events and the host --------------------------------------------------------------------------
+
+
+class EventBody(BaseModel):
+    """An event, as the `data` of a server-sent event."""
+
+    id: str
+    type: str
+    time: str
+    call_id: str
+    sequence: int
+    data: dict[str, JsonValue]
+
+
+class Node(BaseModel):
+    """This host."""
+
+    calls: int
+    limit: int
+    draining: bool
+    engines: dict[str, Any]
+
+
+class Alive(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether new calls are taken, and what serves them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    ready: bool
+    engines: dict[str, Any]
+
+
+class OpenApi(BaseModel):
+    """This API, described (OpenAPI 3.1)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str
+    info: dict[str, JsonValue]
+    paths: dict[str, JsonValue]
+
+
+class FieldFault(BaseModel):
+    """What is wrong with a field; its dotted name, empty for the whole body."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457). `code` is what programs compare."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldFault] | None = None
+
+
+SCOPES: dict[Scope, str] = {
+    "call:join": "Make a call of one's own.",
+    "call:control": "Place and steer calls, make join tokens.",
+    "read": "Read calls, transcripts, events, metrics.",
+    "admin": "Erase calls, drain the host.",
+}

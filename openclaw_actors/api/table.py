@@ -1,0 +1,261 @@
+"""Every route, with what it takes and answers: the one table behind the application and its description."""
+
+from __future__ import annotations
+
+from openclaw_actors.api.actions import Actions
+from openclaw_actors.api.calls import CallResources
+from openclaw_actors.api.commands import PROBLEMS
+from openclaw_actors.api.event_streams import EventStreams
+from openclaw_actors.api.health import Health
+from openclaw_actors.api.join import JoinDesk
+from openclaw_actors.api.models import (
+    Alive,
+    Answer,
+    Call,
+    Calls,
+    CallsQuery,
+    EventBody,
+    IceServers,
+    JoinRequest,
+    JoinToken,
+    Node,
+    Offer,
+    OpenApi,
+    PlaceCall,
+    Readiness,
+    Transcript,
+)
+from openclaw_actors.api.offers import Offers
+from openclaw_actors.api.reference import Reference
+from openclaw_actors.api.routes import Answers, Route
+
+_STORE = {503: ("store_unavailable",)}
+_UNKNOWN = {404: ("no_such_call",), **_STORE}
+_NO_PLACE = ("full", "draining", "not_ready", "setup_timeout")
+_STREAM = (
+    "Server-sent events; each `data` is an EventBody. In quiet a comment comes every 15 s. A reader who falls behind "
+    "is disconnected after a comment that begins with `overflow`, and may come back with Last-Event-ID."
+)
+
+
+def all_routes(
+    *,
+    offers: Offers,
+    calls: CallResources,
+    actions: Actions,
+    streams: EventStreams,
+    join: JoinDesk,
+    health: Health,
+    reference: Reference,
+) -> tuple[Route, ...]:
+    """The table."""
+    return (
+        *_of_webrtc(offers, join),
+        *_of_calls(calls),
+        *actions.routes(),
+        *_of_events(streams),
+        *_of_host(health, reference),
+    )
+
+
+def _of_webrtc(offers: Offers, join: JoinDesk) -> tuple[Route, ...]:
+    return (
+        Route(
+            "POST",
+            "/webrtc/offer",
+            offers.take,
+            "webrtc",
+            "Call from a browser: an SDP offer comes in, the answer goes out.",
+            (
+                Answers(
+                    200, "The call begins.", Answer, headers={"Location": "DELETE this to hang up; keep it secret."}
+                ),
+            ),
+            scope="call:join",
+            body=(Offer,),
+            problems={
+                400: ("bad_sdp",),
+                401: ("token_used",),
+                410: ("resume_expired",),
+                413: ("sdp_too_large",),
+                422: ("not_an_offer", "too_many_candidates", "no_audio", "no_codec", "ice_failed"),
+                429: ("too_many_offers",),
+                503: (*_NO_PLACE, "too_many_pending", "no_udp_ports"),
+            },
+            own_guard=True,
+        ),
+        Route(
+            "DELETE",
+            "/webrtc/sessions/{secret}",
+            offers.end,
+            "webrtc",
+            "Hang up, by the secret address that the answer's Location named.",
+            (Answers(200, "The call ends."),),
+            problems={404: ("no_such_session",)},
+        ),
+        Route(
+            "GET",
+            "/webrtc/ice-servers",
+            offers.ice_servers,
+            "webrtc",
+            "What a browser needs before it offers.",
+            (Answers(200, "STUN and TURN servers; credentials are short-lived.", IceServers),),
+            scope="call:join",
+            own_guard=True,
+        ),
+        Route(
+            "POST",
+            "/v1/join-tokens",
+            join.mint,
+            "webrtc",
+            "Make a token with which somebody else's browser may make one call.",
+            (Answers(201, "A token for Authorization: Bearer.", JoinToken),),
+            scope="call:control",
+            body=(JoinRequest,),
+        ),
+    )
+
+
+def _of_calls(calls: CallResources) -> tuple[Route, ...]:
+    return (
+        Route(
+            "POST",
+            "/v1/calls",
+            calls.place,
+            "calls",
+            "Place a call.",
+            (Answers(201, "The call is placed.", Call, headers={"Location": "The call."}),),
+            scope="call:control",
+            body=(PlaceCall,),
+            idempotent=True,
+            problems={
+                400: ("bad_idempotency_key",),
+                409: PROBLEMS[409],
+                422: ("no_carrier", "not_supported_on_transport", *PROBLEMS[422]),
+                503: (*_NO_PLACE, *PROBLEMS[503]),
+            },
+        ),
+        Route(
+            "GET",
+            "/v1/calls",
+            calls.list,
+            "calls",
+            "List calls, newest first.",
+            (Answers(200, "A page of calls, live and past.", Calls),),
+            scope="read",
+            query=CallsQuery,
+            problems=_STORE,
+        ),
+        Route(
+            "GET",
+            "/v1/calls/{call_id}",
+            calls.read,
+            "calls",
+            "Read a call.",
+            (Answers(200, "The call, as it is now or as it ended.", Call),),
+            scope="read",
+            problems=_UNKNOWN,
+        ),
+        Route(
+            "DELETE",
+            "/v1/calls/{call_id}",
+            calls.erase,
+            "calls",
+            "Erase a call: its record, transcript and events.",
+            (Answers(204, "It is erased."),),
+            scope="admin",
+            problems={**_UNKNOWN, 409: ("call_is_live",)},
+        ),
+        Route(
+            "GET",
+            "/v1/calls/{call_id}/transcript",
+            calls.transcript,
+            "calls",
+            "Read what was said; of the agent's lines, what was really spoken.",
+            (Answers(200, "The final lines, in order.", Transcript),),
+            scope="read",
+            problems=_UNKNOWN,
+        ),
+    )
+
+
+def _of_events(streams: EventStreams) -> tuple[Route, ...]:
+    answers = Answers(200, "The stream.", EventBody, content_type="text/event-stream")
+    problems = {400: ("bad_last_event_id",), 503: ("too_many_streams", "store_unavailable")}
+    return (
+        Route(
+            "GET",
+            "/v1/calls/{call_id}/events",
+            streams.of_call,
+            "events",
+            "Follow a call, from its first event to its end.",
+            (answers, Answers(204, "The call is over and Last-Event-ID was its last event: do not come back.")),
+            scope="read",
+            problems={**problems, 404: ("no_such_call",)},
+            streams=True,
+            detail=_STREAM,
+        ),
+        Route(
+            "GET",
+            "/v1/events",
+            streams.of_all,
+            "events",
+            "Follow all calls from now on.",
+            (answers,),
+            scope="read",
+            problems=problems,
+            streams=True,
+            detail=_STREAM,
+        ),
+    )
+
+
+def _of_host(health: Health, reference: Reference) -> tuple[Route, ...]:
+    drained = Answers(200, "The host, as it is now.", Node)
+    return (
+        Route(
+            "GET",
+            "/v1/node",
+            health.node,
+            "host",
+            "Describe this host.",
+            (Answers(200, "The host.", Node),),
+            scope="read",
+        ),
+        Route(
+            "POST",
+            "/v1/node/drain",
+            health.drain,
+            "host",
+            "Take no new calls; those that run go on.",
+            (drained,),
+            scope="admin",
+        ),
+        Route("DELETE", "/v1/node/drain", health.end_drain, "host", "Take new calls again.", (drained,), scope="admin"),
+        Route("GET", "/livez", health.livez, "host", "Is the process alive?", (Answers(200, "It is.", Alive),)),
+        Route(
+            "GET",
+            "/readyz",
+            health.readyz,
+            "host",
+            "Are new calls taken?",
+            (Answers(200, "They are.", Readiness), Answers(503, "They are not.", Readiness)),
+        ),
+        Route(
+            "GET",
+            "/metrics",
+            health.metrics,
+            "host",
+            "For Prometheus.",
+            (Answers(200, "In the text format that Accept asks for.", content_type="text/plain"),),
+            scope="read",
+        ),
+        Route(
+            "GET",
+            "/openapi.json",
+            reference.openapi,
+            "host",
+            "This document.",
+            (Answers(200, "OpenAPI 3.1.", OpenApi), Answers(304, "You have it.")),
+        ),
+    )

@@ -1,0 +1,230 @@
+"""The commands that steer a host: their arguments. What they do is in cli/remote.py, imported when one is run."""
+
+# ruff: noqa: PLR0913, PLR0917 - typer reads a command's options from its parameters
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openclaw_actors.cli.options import DEFAULT_URL, HostOptions, Insecure, Json, Token, Url
+
+app = typer.Typer()
+"""Its commands are taken over by cli/main.py."""
+
+
+def _remote() -> Any:
+    # aiohttp takes 0.2 s to import; help and completion would wait for it.
+    return importlib.import_module("openclaw_actors.cli.remote")
+
+
+def _complete_call(incomplete: str) -> list[tuple[str, str]]:
+    """Ids of live calls, for the shell; none where the host does not answer at once."""
+    url = os.environ.get("OPENCLAW_ACTORS_URL", DEFAULT_URL)
+    found: list[tuple[str, str]] = _remote().live_calls(url, os.environ.get("OPENCLAW_ACTORS_TOKEN", ""))
+    return [each for each in found if each[0].startswith(incomplete)]
+
+
+CallId = Annotated[str, typer.Argument(metavar="ID", help="The call.", autocompletion=_complete_call)]
+Text = Annotated[str, typer.Argument(help="The line.")]
+CommandId = Annotated[
+    str | None, typer.Option("--command-id", help="A name for this command: sent again, it is not done again.")
+]
+
+
+@app.command()
+def calls(
+    status: Annotated[str | None, typer.Option(help="Only those: in-progress, completed, failed, ...")] = None,
+    transport: Annotated[str | None, typer.Option(help="Only those: webrtc, test, or a carrier's name.")] = None,
+    direction: Annotated[str | None, typer.Option(help="Only those: inbound or outbound.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most, newest first.")] = 20,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """List calls, live and past."""
+    filters = {"status": status, "transport": transport, "direction": direction}
+    _remote().calls(HostOptions(url, token, insecure, as_json), filters, limit)
+
+
+@app.command()
+def show(
+    call_id: CallId, url: Url = DEFAULT_URL, token: Token = "", insecure: Insecure = False, as_json: Json = False
+) -> None:
+    """Show a call, live or past, and what was said on it."""
+    _remote().show(HostOptions(url, token, insecure, as_json), call_id)
+
+
+@app.command()
+def dial(
+    to: Annotated[str, typer.Argument(metavar="TO", help='A number such as +15551234567, or "test".')],
+    from_: Annotated[str | None, typer.Option("--from", help="One of your own numbers.")] = None,
+    message: Annotated[str | None, typer.Option(help="Said after the greeting.")] = None,
+    metadata: Annotated[str | None, typer.Option(help="A JSON object that stays with the call.")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key places the same call.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Place a call; prints its id."""
+    _remote().dial(HostOptions(url, token, insecure, as_json), to, from_, message, metadata, key)
+
+
+@app.command()
+def say(
+    call_id: CallId,
+    text: Text,
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Speak a line in the agent's voice, after what is being said."""
+    _remote().act(HostOptions(url, token, insecure, as_json), "say", command_id, call_id, text)
+
+
+@app.command()
+def text(
+    call_id: CallId,
+    text: Text,
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Let the agent answer a line as if the caller had said it."""
+    _remote().act(HostOptions(url, token, insecure, as_json), "send_text", command_id, call_id, text)
+
+
+@app.command()
+def dtmf(
+    call_id: CallId,
+    digits: Annotated[str, typer.Argument(help="0-9, A-D, *, #; w pauses for half a second.")],
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Send keys as tones."""
+    _remote().act(HostOptions(url, token, insecure, as_json), "send_dtmf", command_id, call_id, digits)
+
+
+@app.command()
+def play(
+    call_id: CallId,
+    sound: Annotated[str, typer.Argument(help="A WAV or Ogg file, or one of the host's: beep, busy, chime, ringback.")],
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Play a sound."""
+    path = Path(sound)
+    if not path.is_file():
+        _remote().act(HostOptions(url, token, insecure, as_json), "play", command_id, call_id, sound)
+        return
+    _remote().play_file(HostOptions(url, token, insecure, as_json), command_id, call_id, path)
+
+
+@app.command()
+def hold(
+    call_id: CallId,
+    sound: Annotated[str, typer.Option(help="music or tone: what the caller hears.")] = "music",
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Put the caller on hold."""
+    _remote().act(HostOptions(url, token, insecure, as_json), "hold", command_id, call_id, sound)
+
+
+@app.command()
+def transfer(
+    call_id: CallId,
+    to: Annotated[str, typer.Argument(metavar="TO", help="A number such as +15551234567.")],
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Give the call to another number, where its transport can."""
+    _remote().act(HostOptions(url, token, insecure, as_json), "transfer", command_id, call_id, to)
+
+
+def _plain_action(name: str, words: str) -> None:
+    """A command that needs the call alone."""
+
+    def command(
+        call_id: CallId,
+        command_id: CommandId = None,
+        url: Url = DEFAULT_URL,
+        token: Token = "",
+        insecure: Insecure = False,
+        as_json: Json = False,
+    ) -> None:
+        _remote().act(HostOptions(url, token, insecure, as_json), name, command_id, call_id)
+
+    app.command(name, help=words)(command)
+
+
+_plain_action("interrupt", "Stop the agent's voice, and drop what waits to be said.")
+_plain_action("resume", "End a hold: the conversation goes on where it stood.")
+_plain_action("mute", "Do not listen to the caller.")
+_plain_action("unmute", "Listen to the caller again.")
+_plain_action("hangup", "End the call.")
+
+
+@app.command()
+def tail(
+    call_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The call; without it, all.", autocompletion=_complete_call)
+    ] = None,
+    after: Annotated[str, typer.Option(help="Begin behind the event with this id.")] = "",
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Follow events as they happen: a call's to its end, or everybody's; with --json one a line."""
+    _remote().tail(HostOptions(url, token, insecure, as_json), call_id, after)
+
+
+@app.command()
+def erase(
+    call_id: CallId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Erase all that is kept of a call that is over."""
+    if not yes:
+        typer.confirm(f"Erase all that is kept of {call_id}?", abort=True, err=True)
+    _remote().erase(HostOptions(url, token, insecure, as_json), call_id)
+
+
+@app.command()
+def drain(
+    end: Annotated[bool, typer.Option("--end", help="Take new calls again.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the last call has ended.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Let the host take no new calls; those that run go on."""
+    _remote().drain(HostOptions(url, token, insecure, as_json), not end, wait)

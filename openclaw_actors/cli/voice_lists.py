@@ -1,0 +1,124 @@
+"""Where the lists of voices come from, and how one voice is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import wave
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import edge_tts
+import espeakng_loader
+
+from openclaw_actors.engines.protocols import TtsEngine
+from openclaw_actors.engines.recipes import make_engine
+from openclaw_actors.errors import EngineError, SettingsError
+from openclaw_actors.settings.sections import Settings
+
+OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
+"""platform.openai.com/docs/guides/text-to-speech; other servers of that API have their own, and no list of them."""
+
+_ANSWER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice. ``name`` is what the setting takes; ``language`` a BCP 47 tag, empty when it speaks several."""
+
+    name: str
+    language: str = ""
+    about: str = ""
+
+    def speaks(self, language: str) -> bool:
+        """Whether it speaks the language, or one of its regions."""
+        own, wanted = self.language.lower(), language.lower()
+        return not wanted or not own or own == wanted or own.startswith(f"{wanted}-")
+
+    def as_dict(self) -> dict[str, str]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+class UnknownVoicesError(Exception):
+    """The voices can't be had; the text says why. ``usage``: there is no such engine."""
+
+    def __init__(self, text: str, *, usage: bool = False) -> None:
+        super().__init__(text)
+        self.usage = usage
+
+
+def list_voices(engine: str) -> list[Voice]:
+    """All voices of an engine.
+
+    Raises:
+        UnknownVoicesError: there is no such engine, or its list can't be fetched.
+    """
+    if engine == "edge-tts":
+        return _edge_voices()
+    if engine == "espeak-ng":
+        return _espeak_voices()
+    if engine == "openai":
+        return [Voice(name) for name in OPENAI_VOICES]
+    raise UnknownVoicesError(f"there is no engine {engine!r}; there are edge-tts, openai, espeak-ng", usage=True)
+
+
+def _edge_voices() -> list[Voice]:
+    async def fetch() -> list[Any]:
+        async with asyncio.timeout(_ANSWER_S):
+            return list(await edge_tts.list_voices())
+
+    try:
+        listed = asyncio.run(fetch())
+    except (aiohttp.ClientError, TimeoutError, OSError, edge_tts.exceptions.EdgeTTSException) as error:
+        raise UnknownVoicesError(f"edge-tts: the list of voices can't be fetched: {error}") from error
+    return [Voice(voice["ShortName"], voice["Locale"], voice["Gender"].lower()) for voice in listed]
+
+
+def _espeak_voices() -> list[Voice]:
+    """From the files of the wheel: each names its languages, the most specific first."""
+    found = {}
+    for path in Path(espeakng_loader.get_data_path(), "lang").rglob("*"):
+        if not path.is_file():
+            continue
+        lines = [line.split(None, 1) for line in path.read_text(errors="replace").splitlines()]
+        about = {words[0]: words[1] for words in reversed(lines) if len(words) == 2}
+        language = about.get("language", path.name).split()[0].lower()
+        found[language] = Voice(language, language, about.get("name", ""))
+    return sorted(found.values(), key=lambda voice: voice.name)
+
+
+def record_voice(settings: Settings, engine: str, voice: str, text: str, out: Path) -> float:
+    """Let ``voice`` speak ``text`` into a WAV file; how many seconds it took to say.
+
+    Raises:
+        UnknownVoicesError: there is no such engine or voice, or it does not serve.
+    """
+    section = engine.replace("-", "_")
+    if section not in type(settings.tts).model_fields:
+        raise UnknownVoicesError(f"there is no engine {engine!r}; there are edge-tts, openai, espeak-ng", usage=True)
+    chosen = getattr(settings.tts, section).model_copy(update={"voice": voice})
+    settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={section: chosen})})
+    try:
+        pcm, rate = asyncio.run(_speak(settings, engine, text))
+    except (EngineError, SettingsError, TimeoutError) as error:
+        raise UnknownVoicesError(f"{engine}: {str(error) or 'no answer in time'}") from error
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm)
+    return len(pcm) / 2 / rate
+
+
+async def _speak(settings: Settings, name: str, text: str) -> tuple[bytes, int]:
+    engine = cast("TtsEngine", make_engine("tts", name, settings))
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await engine.open()
+            async with contextlib.aclosing(engine.speak(text)) as sound:  # type: ignore[type-var]
+                return b"".join([piece async for piece in sound]), engine.sample_rate
+    finally:
+        await engine.aclose()

@@ -1,0 +1,400 @@
+"""A host's HTTP API from a program: one method a route, typed, over aiohttp.
+
+::
+
+    async with Client("http://127.0.0.1:8080", token) as client:
+        call = await client.place("test", message="Hello.")
+        async for event in client.events(call["id"]):
+            print(event["type"], event["data"])
+
+Errors: ApiError (the host refused; it says why) and NoConnectionError (the host can't be reached).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, TypedDict, cast
+from urllib.parse import quote
+
+import aiohttp
+
+from openclaw_actors.errors import OpenclawActorsError
+from openclaw_actors.event_stream import EventStream
+
+HEARTBEAT_LOST_S = 45.0
+"""A stream that is silent for so long has lost three heartbeats of the host: it is opened anew."""
+
+_RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses before the attempts to open a stream anew; the last stands for all further ones."""
+
+_NO_HOST = "what answers there is no openclaw_actors host"
+
+CallRecord = TypedDict(
+    "CallRecord",
+    {
+        "id": str,
+        "status": str,
+        "media_state": str,
+        "transport": str,
+        "direction": str,
+        "from": str,
+        "to": str,
+        "agent": str,
+        "engines": dict[str, str],
+        "started_at": str,
+        "answered_at": str | None,
+        "ended_at": str | None,
+        "end_reason": str | None,
+        "restarts": dict[str, int],
+        "latency": dict[str, int],
+        "metadata": dict[str, Any],
+        "muted": bool,
+        "held": bool,
+        "stages": dict[str, dict[str, Any]] | None,
+    },
+)
+"""A call, live or past. Times are RFC 3339 in UTC; ``stages`` are a live call's only."""
+
+
+class CallPage(TypedDict):
+    """Calls, newest first; ``next`` is the cursor of the following page, None on the last."""
+
+    calls: list[CallRecord]
+    next: str | None
+
+
+class TranscriptLine(TypedDict):
+    """One final line of a conversation; ``cut``: the agent was interrupted in it."""
+
+    role: Literal["user", "agent"]
+    text: str
+    time: str
+    sequence: int
+    cut: bool
+    turn: int
+
+
+class Transcript(TypedDict):
+    """What was said on a call."""
+
+    call_id: str
+    lines: list[TranscriptLine]
+
+
+class EventRecord(TypedDict):
+    """An event; docs/events.md has the types and their data."""
+
+    id: str
+    type: str
+    time: str
+    call_id: str
+    sequence: int
+    data: dict[str, Any]
+
+
+class Accepted(TypedDict):
+    """A command was given to its call; what it comes to is an event."""
+
+    command_id: str
+    call_id: str
+    action: str
+    status: str
+
+
+class JoinToken(TypedDict):
+    """A token for one ``POST /webrtc/offer``."""
+
+    token: str
+    token_type: str
+    expires_at: str
+
+
+class Node(TypedDict):
+    """The host: its live calls, how many there may be, whether it takes new ones, and which engines serve."""
+
+    calls: int
+    limit: int
+    draining: bool
+    engines: dict[str, Any]
+
+
+class ApiError(OpenclawActorsError):
+    """The host refused.
+
+    Args:
+        status: the HTTP status.
+        problem: the members of ``application/problem+json`` (RFC 9457); empty when the answer was none.
+        retry_after_s: when to ask again, if the host says so.
+    """
+
+    def __init__(self, status: int, problem: Mapping[str, Any], retry_after_s: float | None = None) -> None:
+        self.status = status
+        self.problem = problem
+        self.code = str(problem.get("code", f"http_{status}"))
+        """A stable word that programs compare."""
+        self.detail = str(problem.get("detail", f"the host answered {status}"))
+        """What is wrong and what to do, for a person."""
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{self.code}: {self.detail}")
+
+
+class NoConnectionError(OpenclawActorsError):
+    """Nobody answers at the URL, or not in time, or what answers is no openclaw_actors host."""
+
+
+class Client:
+    """One host. An async context; make it inside a running loop.
+
+    Args:
+        url: where the host is, such as ``http://127.0.0.1:8080``.
+        token: a bearer token; none is needed on the host's own machine.
+        timeout_s: for one request, all of it; streams of events have none.
+        verify_tls: False takes a self-signed certificate.
+    """
+
+    def __init__(self, url: str, token: str = "", *, timeout_s: float = 10.0, verify_tls: bool = True) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session = aiohttp.ClientSession(
+            headers=headers, connector=aiohttp.TCPConnector(ssl=verify_tls), raise_for_status=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._session.close()
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    async def calls(
+        self,
+        *,
+        status: str | None = None,
+        transport: str | None = None,
+        direction: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> CallPage:
+        """A page of calls, newest first: those that live and those on record."""
+        asked = {"status": status, "transport": transport, "direction": direction, "cursor": cursor, "limit": limit}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
+        return cast("CallPage", await self._json("GET", "/v1/calls", query=query))
+
+    async def call(self, call_id: str) -> CallRecord:
+        """One call."""
+        return cast("CallRecord", await self._json("GET", _path(call_id)))
+
+    async def place(
+        self,
+        to: str,
+        *,
+        from_: str | None = None,
+        mode: Literal["conversation", "notify", "voicemail"] = "conversation",
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> CallRecord:
+        """Place a call to a number in E.164, or to ``test``: a line on which nobody speaks.
+
+        Args:
+            to: whom to call.
+            from_: one of your own numbers.
+            mode: what the call is for.
+            message: said after the greeting.
+            metadata: JSON that stays with the call.
+            idempotency_key: asked again under the same key, the same call is answered; a new one by default.
+        """
+        wanted = {"to": to, "from": from_, "mode": mode, "message": message, "metadata": metadata}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        return cast("CallRecord", await self._json("POST", "/v1/calls", body=body, headers=headers))
+
+    async def erase(self, call_id: str) -> None:
+        """Erase all that is kept of a call that is over."""
+        await self._json("DELETE", _path(call_id))
+
+    async def transcript(self, call_id: str) -> Transcript:
+        """What was said."""
+        return cast("Transcript", await self._json("GET", _path(call_id, "transcript")))
+
+    # --- steering ---------------------------------------------------------------------------------
+
+    async def hangup(self, call_id: str, **command: str) -> Accepted:
+        """End the call. Here and below, ``command_id="..."`` names a command: sent again, it is not done again."""
+        return await self._act(call_id, "hangup", command)
+
+    async def say(self, call_id: str, text: str, **command: str) -> Accepted:
+        """Speak this line in the agent's voice, after what is being said."""
+        return await self._act(call_id, "say", command, text=text)
+
+    async def send_text(self, call_id: str, text: str, **command: str) -> Accepted:
+        """Take this as if the caller had said it."""
+        return await self._act(call_id, "send_text", command, text=text)
+
+    async def interrupt(self, call_id: str, **command: str) -> Accepted:
+        """Stop the agent's voice, and drop what waits to be said."""
+        return await self._act(call_id, "interrupt", command)
+
+    async def mute(self, call_id: str, **command: str) -> Accepted:
+        """Do not listen to the caller."""
+        return await self._act(call_id, "mute", command)
+
+    async def unmute(self, call_id: str, **command: str) -> Accepted:
+        """Listen again."""
+        return await self._act(call_id, "unmute", command)
+
+    async def hold(self, call_id: str, sound: Literal["music", "tone"] = "music", **command: str) -> Accepted:
+        """The caller hears music or a soft tone; the conversation stands still."""
+        return await self._act(call_id, "hold", command, sound=sound)
+
+    async def resume(self, call_id: str, **command: str) -> Accepted:
+        """End the hold: the conversation goes on where it stood."""
+        return await self._act(call_id, "resume", command)
+
+    async def send_dtmf(self, call_id: str, digits: str, **command: str) -> Accepted:
+        """Send keys (0-9, A-D, ``*``, ``#``; ``w`` pauses for half a second) as tones."""
+        return await self._act(call_id, "send_dtmf", command, digits=digits)
+
+    async def play(self, call_id: str, sound: str | bytes, *, name: str = "file", **command: str) -> Accepted:
+        """Play one of the host's sounds by its name, or the bytes of a WAV or Ogg file (``name`` is for the event)."""
+        if isinstance(sound, str):
+            return await self._act(call_id, "play", command, clip=sound)
+        return await self._act(call_id, "play", command, audio=base64.b64encode(sound).decode(), name=name)
+
+    async def transfer(self, call_id: str, to: str, **command: str) -> Accepted:
+        """Give the call to another number, where its transport can."""
+        return await self._act(call_id, "transfer", command, to=to)
+
+    async def _act(self, call_id: str, action: str, command: Mapping[str, str], **body: str) -> Accepted:
+        path = _path(call_id, f"actions/{action}")
+        return cast("Accepted", await self._json("POST", path, body={**body, **command}))
+
+    # --- events -----------------------------------------------------------------------------------
+
+    async def events(self, call_id: str | None = None, *, after: str = "") -> AsyncIterator[EventRecord]:
+        """Events of one call until it has ended, or of all calls for ever; reconnects where the stream breaks.
+
+        Args:
+            call_id: whose; None: everybody's.
+            after: the id of the last event that is known already; those behind it come first.
+
+        Raises:
+            ApiError: the host refuses the stream.
+            NoConnectionError: the host can't be reached at first; later it is tried again, for ever.
+        """
+        path = "/v1/events" if call_id is None else _path(call_id, "events")
+        last, failures, connected = after, 0, False
+        while True:
+            stream = EventStream()
+            try:
+                async for event in self._stream(path, last, stream):
+                    connected, failures = True, 0
+                    if event["id"] == last:
+                        continue
+                    last = event["id"]
+                    yield event
+                    if call_id is not None and event["type"] == "call.ended":
+                        return
+                connected, failures = True, 0
+                if stream.over:
+                    return
+            except NoConnectionError:
+                if not connected:
+                    raise
+            except ApiError as error:
+                if not connected or not (error.status == 429 or error.status >= 500):
+                    raise
+            await asyncio.sleep(stream.retry_s or _RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)])
+            failures += 1
+
+    async def _stream(self, path: str, last: str, stream: EventStream) -> AsyncIterator[EventRecord]:
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=HEARTBEAT_LOST_S)
+        try:
+            async with self._session.get(self.url + path, headers=headers, timeout=timeout) as response:
+                if response.status == 204:  # the call is over, and its last event is known
+                    stream.over = True
+                    return
+                if response.status != 200:
+                    raise await _refusal(response)
+                async for chunk in response.content.iter_any():
+                    for data in stream.push(chunk):
+                        yield cast("EventRecord", json.loads(data))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoConnectionError(f"{self.url}: {_words(error)}") from error
+        except ValueError as error:
+            raise NoConnectionError(f"{self.url}: {_NO_HOST}") from error
+
+    # --- the host ---------------------------------------------------------------------------------
+
+    async def node(self) -> Node:
+        """How the host does."""
+        return cast("Node", await self._json("GET", "/v1/node"))
+
+    async def drain(self, on: bool = True) -> Node:
+        """Take no new calls, or take them again; how the host does then."""
+        return cast("Node", await self._json("POST" if on else "DELETE", "/v1/node/drain"))
+
+    async def join_token(
+        self, *, ttl_s: int = 120, identity: str = "", metadata: Mapping[str, Any] | None = None
+    ) -> JoinToken:
+        """A token with which somebody's browser makes one call."""
+        body = {"ttl_s": ttl_s, "identity": identity, "metadata": dict(metadata or {})}
+        return cast("JoinToken", await self._json("POST", "/v1/join-tokens", body=body))
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        try:
+            async with self._session.request(
+                method, self.url + path, params=query, json=body, headers=headers, timeout=self._timeout
+            ) as response:
+                if response.status >= 400:
+                    raise await _refusal(response)
+                raw = await response.read()
+                return json.loads(raw) if raw else None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoConnectionError(f"{self.url}: {_words(error)}") from error
+        except ValueError as error:
+            raise NoConnectionError(f"{self.url}: {_NO_HOST}") from error
+
+
+def _path(call_id: str, rest: str = "") -> str:
+    return f"/v1/calls/{quote(call_id, safe='')}" + (f"/{rest}" if rest else "")
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
+    raw = await response.read()
+    try:
+        problem = json.loads(raw)
+    except ValueError:
+        problem = {}
+    after = response.headers.get("Retry-After", "")
+    return ApiError(
+        response.status, problem if isinstance(problem, dict) else {}, float(after) if after.isdigit() else None
+    )

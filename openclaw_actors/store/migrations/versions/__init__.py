@@ -1,0 +1,1 @@
+"""The revisions, in the order of their numbers; Alembic reads them from this folder."""

@@ -1,0 +1,133 @@
+"""Reading records. Each function takes a connection of its own transaction, so what it reads fits together."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from openclaw_actors.messages import Event
+from openclaw_actors.store import tables
+from openclaw_actors.store.records import CallQuery, CallRecord, Page, TranscriptLine
+
+_calls, _events = tables.calls.c, tables.events.c
+
+
+def read_call(connection: Connection, call_id: str) -> CallRecord | None:
+    """One call."""
+    rows = connection.execute(select(tables.calls).where(_calls.id == call_id)).all()
+    return _records(connection, rows)[0] if rows else None
+
+
+def read_calls(connection: Connection, query: CallQuery) -> Page[CallRecord]:
+    """Calls, newest first: ids sort by time."""
+    statement = select(tables.calls).order_by(_calls.id.desc()).limit(query.limit + 1)
+    for column, wanted in (
+        (_calls.status, query.status),
+        (_calls.transport, query.transport),
+        (_calls.direction, query.direction),
+    ):
+        if wanted:
+            statement = statement.where(column == wanted)
+    if query.cursor:
+        statement = statement.where(_calls.id < query.cursor)
+    rows = connection.execute(statement).all()
+    items = _records(connection, rows[: query.limit])
+    return Page(tuple(items), items[-1].id if len(rows) > query.limit else "")
+
+
+def _records(connection: Connection, rows: Sequence[Row[Any]]) -> list[CallRecord]:
+    ids = [row.id for row in rows]
+    totals: dict[str, list[int]] = defaultdict(list)
+    turns = tables.turns.c
+    for call_id, total in connection.execute(
+        select(turns.call_id, turns.total_ms).where(turns.call_id.in_(ids), turns.total_ms.is_not(None))
+    ):
+        totals[call_id].append(total)
+    restarts: dict[str, Counter[str]] = defaultdict(Counter)
+    came_back = tables.restarts.c
+    for call_id, stage, times in connection.execute(
+        select(came_back.call_id, came_back.stage, func.count())
+        .where(came_back.call_id.in_(ids))
+        .group_by(came_back.call_id, came_back.stage)
+    ):
+        restarts[call_id][stage] = times
+    records = []
+    for row in rows:
+        values = {name: value for name, value in row._mapping.items() if name != "host"}  # noqa: SLF001 - public by its documentation
+        records.append(CallRecord(**values, restarts=dict(restarts[row.id]), latency=percentiles(totals[row.id])))
+    return records
+
+
+def percentiles(totals: Sequence[int]) -> dict[str, int]:
+    """The median and the 95th percentile of turns' latencies, milliseconds; empty without turns."""
+    if not totals:
+        return {}
+    ordered = sorted(totals)
+    last = len(ordered) - 1
+    return {f"turn_p{p}_ms": ordered[round(last * p / 100)] for p in (50, 95)}
+
+
+def read_transcript(connection: Connection, call_id: str) -> list[TranscriptLine]:
+    """The final lines of a call, as they were said."""
+    lines = tables.transcripts.c
+    rows = connection.execute(
+        select(lines.role, lines.text, lines.time, lines.sequence, lines.cut, lines.turn)
+        .where(lines.call_id == call_id)
+        .order_by(lines.sequence, lines.number)
+    )
+    return [TranscriptLine(*row) for row in rows]
+
+
+def read_events(connection: Connection, call_id: str | None, after: str | int, limit: int) -> list[Event]:
+    """Events behind ``after``: of one call by sequence, of all in the order of their commits."""
+    statement = select(tables.events).limit(limit)
+    if call_id is not None:
+        statement = statement.where(_events.call_id == call_id)
+    statement = statement.order_by(_events.sequence if call_id is not None else _events.position)
+    if after:
+        statement = _behind(connection, statement, call_id, after)
+    return [
+        Event(row.id, row.type, row.time, row.call_id or "", row.sequence, row.data)
+        for row in connection.execute(statement)
+    ]
+
+
+def _behind(connection: Connection, statement: Select[Any], call_id: str | None, after: str | int) -> Select[Any]:
+    if isinstance(after, int):
+        return statement.where((_events.sequence if call_id is not None else _events.position) > after)
+    found = connection.execute(select(_events.position, _events.sequence).where(_events.id == after)).one_or_none()
+    if found is None:
+        # It has been erased, or was never committed; ids sort by time, which is as near as can be told.
+        return statement.where(_events.id > after)
+    if call_id is not None:
+        return statement.where(_events.sequence > found.sequence)
+    return statement.where(_events.position > found.position)
+
+
+def export_calls(connection: Connection, after: str, limit: int) -> list[dict[str, Any]]:
+    """Everything on record of the calls behind id ``after``, oldest first."""
+    rows = connection.execute(select(tables.calls).where(_calls.id > after).order_by(_calls.id).limit(limit)).all()
+    return [
+        {
+            "call": record.as_dict(),
+            "turns": _rows(connection, tables.turns, record.id),
+            "transcript": [line.as_dict() for line in read_transcript(connection, record.id)],
+            "restarts": _rows(connection, tables.restarts, record.id),
+            "events": _export_events(connection, record.id),
+        }
+        for record in _records(connection, rows)
+    ]
+
+
+def _rows(connection: Connection, table: Any, call_id: str) -> list[dict[str, Any]]:
+    columns = [column for column in table.columns if column.name not in {"number", "call_id"}]
+    rows = connection.execute(select(*columns).where(table.c.call_id == call_id).order_by(table.c.number))
+    return [dict(row) for row in rows.mappings()]
+
+
+def _export_events(connection: Connection, call_id: str) -> list[dict[str, Any]]:
+    rows = connection.execute(select(tables.events).where(_events.call_id == call_id).order_by(_events.sequence))
+    return [Event(row.id, row.type, row.time, call_id, row.sequence, row.data).as_dict() for row in rows]

@@ -1,0 +1,217 @@
+"""Entries as rows. Runs in the writer's transaction; the caller repeats it when the commit fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from openclaw_actors.messages import Event
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.stamps import now_rfc3339, ulid
+from openclaw_actors.store import tables
+from openclaw_actors.store.claims import Claim
+from openclaw_actors.store.database import standing_aside
+from openclaw_actors.store.entries import (
+    CallEntry,
+    EngineEntry,
+    Entry,
+    EventEntry,
+    RestartEntry,
+    TranscriptEntry,
+    TurnEntry,
+)
+from openclaw_actors.store.records import FINAL_STATUSES
+
+_log = get_logger(__name__)
+
+# Statements are built once: building them for each event made it 0.44 ms of CPU in place of 0.08.
+_NEW_TURN, _NEW_LINE = insert(tables.turns), insert(tables.transcripts)
+_NEW_RESTART, _NEW_DELIVERY = insert(tables.restarts), insert(tables.webhook_outbox)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """Those that stand aside when the row is there already."""
+
+    new_call: Any
+    new_event: Any
+
+
+@cache
+def _statements(dialect: str) -> _Statements:
+    event = standing_aside(dialect, tables.events).on_conflict_do_nothing(index_elements=["id"])
+    return _Statements(
+        new_call=standing_aside(dialect, tables.calls).on_conflict_do_nothing(),
+        new_event=event.returning(tables.events.c.id),
+    )
+
+
+_CALL_COLUMNS = frozenset(tables.calls.columns.keys()) - {"id", "host"}
+_LATENCY = frozenset(name for name in tables.turns.columns.keys() if name.endswith("_ms"))  # noqa: SIM118 - columns
+
+
+class Recording:
+    """Writes entries for one host.
+
+    Args:
+        claim: of this host.
+        webhook_urls: each event is put into the outbox once for each.
+    """
+
+    def __init__(self, claim: Claim, webhook_urls: Sequence[str]) -> None:
+        self._claim = claim
+        self._urls = tuple(webhook_urls)
+
+    def apply(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Write all of them. An event that is on record already came with the rest: then nothing is written twice."""
+        for entry in entries:
+            match entry:
+                case EventEntry(event):
+                    if not self._event(connection, event):
+                        return
+                case CallEntry(call_id, at, values):
+                    self._call(connection, call_id, at)
+                    self._update(connection, call_id, {key: plain(value) for key, value in values.items()})
+                case EngineEntry(call_id, stage, engine):
+                    self._engine(connection, call_id, stage, engine)
+                case _:
+                    self._part(connection, entry)
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def _call(self, connection: Connection, call_id: str, at: str) -> None:
+        """Make the call's row if there is none: even when its beginning was lost, the rest of it is on record."""
+        row = {"id": call_id, "host": self._claim.host, "started_at": at}
+        connection.execute(_statements(connection.dialect.name).new_call, row)
+
+    def _update(self, connection: Connection, call_id: str, values: dict[str, Any]) -> None:
+        if values:
+            unknown = values.keys() - _CALL_COLUMNS
+            if unknown:
+                raise ValueError(f"calls have no {', '.join(sorted(unknown))}")
+            connection.execute(update(tables.calls).where(tables.calls.c.id == call_id).values(**values))
+
+    def _engine(self, connection: Connection, call_id: str, stage: str, engine: str) -> None:
+        engines = connection.scalar(select(tables.calls.c.engines).where(tables.calls.c.id == call_id))
+        self._update(connection, call_id, {"engines": {**(engines or {}), stage: engine}})
+
+    def _part(self, connection: Connection, entry: TurnEntry | TranscriptEntry | RestartEntry) -> None:
+        values = {name: plain(getattr(entry, name)) for name in entry.__slots__ if name != "latency"}
+        self._call(connection, entry.call_id, entry.time)
+        match entry:
+            case TurnEntry():
+                parts = {name: value for name, value in entry.latency.items() if name in _LATENCY}
+                connection.execute(_NEW_TURN, {**values, **parts})
+            case TranscriptEntry():
+                connection.execute(_NEW_LINE, values)
+            case RestartEntry():
+                connection.execute(_NEW_RESTART, values)
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def _event(self, connection: Connection, event: Event) -> bool:
+        """Write the event and its deliveries; False when it is on record already."""
+        if event.call_id:
+            self._call(connection, event.call_id, event.time)
+        row = {
+            "id": event.id,
+            "call_id": event.call_id or None,
+            "sequence": event.sequence,
+            "type": event.type,
+            "time": event.time,
+            "data": plain(event.data),
+        }
+        if connection.scalar(_statements(connection.dialect.name).new_event, row) is None:
+            return False
+        if self._urls and is_delivered(event):
+            body = json.dumps(plain(event.as_dict()), ensure_ascii=False, separators=(",", ":"))
+            now = time.time()
+            delivery = {
+                "host": self._claim.host,
+                "event_id": event.id,
+                "event_type": event.type,
+                "call_id": event.call_id or None,
+                "body": body,
+                "state": "pending",
+                "next_at": now,
+                "created_at": now,
+            }
+            connection.execute(_NEW_DELIVERY, [{**delivery, "url": url} for url in self._urls])
+        return True
+
+    # --- the host before this one -----------------------------------------------------------------
+
+    def adopt(self, connection: Connection) -> int:
+        """End on paper the calls whose host is gone, and take over its deliveries; how many calls there were."""
+        calls, outbox = tables.calls.c, tables.webhook_outbox.c
+        unfinished = calls.status.not_in(FINAL_STATUSES)
+        hosts = connection.scalars(
+            select(calls.host).where(unfinished).union(select(outbox.host).where(outbox.state == "pending"))
+        ).all()
+        gone = [host for host in hosts if not self._claim.alive(connection, host)]
+        if not gone:
+            return 0
+        connection.execute(
+            update(tables.webhook_outbox)
+            .where(outbox.host.in_(gone), outbox.state == "pending")
+            .values(host=self._claim.host)
+        )
+        lost = connection.execute(
+            select(calls.id, calls.started_at, calls.answered_at)
+            .where(unfinished, calls.host.in_(gone))
+            .order_by(calls.id)
+        ).all()
+        for call_id, started_at, answered_at in lost:
+            self._end_lost(connection, call_id, started_at, answered_at)
+        return len(lost)
+
+    def _end_lost(self, connection: Connection, call_id: str, started_at: str, answered_at: str) -> None:
+        events = tables.events.c
+        sequence, seen_at = connection.execute(
+            select(func.max(events.sequence), func.max(events.time)).where(events.call_id == call_id)
+        ).one()
+        ended = {"status": "failed", "reason": "host_restarted", "ended_at": seen_at or answered_at or started_at}
+        event = Event(f"evt_{ulid()}", "call.ended", now_rfc3339(), call_id, (sequence or 0) + 1, ended)
+        self._event(connection, event)
+        self._update(
+            connection,
+            call_id,
+            {
+                "status": "failed",
+                "end_reason": "host_restarted",
+                "ended_at": ended["ended_at"],
+                "media_state": "closed",
+            },
+        )
+
+
+def is_delivered(event: Event) -> bool:
+    """Whether webhooks hear of it: not of half-heard words and the stages' states, several a second, for pages."""
+    return event.type != "call.stages" and not (event.type == "call.transcript" and event.data.get("final") is False)
+
+
+def plain(value: Any) -> Any:
+    """The value as any database takes it.
+
+    PostgreSQL's text holds no NUL, UTF-8 no lone surrogates, and JSON no infinities; clients may send all three.
+    """
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        case bool() | int() | None:
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {plain(str(key)): plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
+        case _:
+            return plain(dict(value)) if hasattr(value, "keys") else plain(str(value))
