@@ -35,8 +35,9 @@ from openclaw_actors.messages import (
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.turns import decisions
-from openclaw_actors.turns.dialogue import Dialogue, Rules
+from openclaw_actors.turns.dialogue import Dialogue
 from openclaw_actors.turns.phrases import PhraseSplitter
+from openclaw_actors.turns.standing import Rules
 
 _log = get_logger(__name__)
 

@@ -191,7 +191,7 @@ export class VoiceCall extends EventTarget {
   }
 
   async #dial(signal) {
-    const next = await Leg.prepare(this.#url, this.token, this.#microphone, signal);
+    const next = await Leg.prepare(this.#url, this.token, this.#microphone, signal, this.#leg);
     next.onMessage = (message) => this.#hear(next, message);
     next.onTrack = (stream) => this.#play(next, stream);
     next.onState = (state) => this.#watch(next, state);
@@ -394,13 +394,22 @@ class Leg {
   #sender;
   #session = "";
 
-  /** Fetch the ICE servers and make an unconnected leg that will send this microphone. */
-  static async prepare(url, token, microphone, signal) {
-    const { body } = await request(`${url}/webrtc/ice-servers`, { token, signal });
+  /**
+   * Fetch the ICE servers and make an unconnected leg that will send this microphone. A caller who comes back
+   * (`before`: the leg until now) may hold a join token that has expired meanwhile: its resume token is what counts
+   * then, and the ICE servers of before will do.
+   */
+  static async prepare(url, token, microphone, signal, before) {
+    const fetched = request(`${url}/webrtc/ice-servers`, { token, signal });
+    const { body } = await fetched.catch((error) => {
+      if (!before || error.status !== 401) throw error;
+      return { body: { ice_servers: before.iceServers } };
+    });
     return new Leg(url, token, microphone, body.ice_servers ?? []);
   }
 
   constructor(url, token, microphone, iceServers) {
+    this.iceServers = iceServers;
     this.#url = url;
     this.#token = token;
     this.#peer = new RTCPeerConnection({ iceServers });

@@ -13,10 +13,7 @@ the turn numbers; at any time at most one turn is alive, and starting one makes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-from openclaw_actors.messages import Line, PlayAudio, SendDtmf, Spoken
+from openclaw_actors.messages import Line, PlayAudio, SendDtmf
 from openclaw_actors.turns.barge_in import has_words, is_backchannel, normalise
 from openclaw_actors.turns.decisions import (
     AskAgent,
@@ -34,6 +31,7 @@ from openclaw_actors.turns.decisions import (
     Speculated,
 )
 from openclaw_actors.turns.history import History
+from openclaw_actors.turns.standing import Rules, Turn, TurnKind, Utterance, Voice
 
 MAX_SPECULATIONS = 3
 """Early questions an utterance; a caller who pauses at every word must not cost a request a pause."""
@@ -43,67 +41,6 @@ MAX_WAITING_LINES = 16
 
 MAX_ATTEMPTS = 2
 """Times the same question is asked again after a failure."""
-
-
-TurnKind = Literal["reply", "line", "sound", "keys"]
-
-
-class Voice(Protocol):
-    """The playout, as the dialogue needs it."""
-
-    def cut(self, fence: int) -> list[Spoken]:
-        """Silence everything below ``fence`` now; return what was spoken and not yet told to the dialogue.
-
-        It is synchronous because what the caller heard of us comes before, in the history, what they said then.
-        """
-
-    def is_asking(self, turn: int) -> bool:
-        """Whether what the turn says ends in a question."""
-
-
-# --- State ----------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Turn:
-    """One attempt of ours to speak."""
-
-    number: int
-    kind: TurnKind
-    released: bool
-    text: str
-    """The question it answers, or the line it speaks."""
-    history: tuple[Line, ...] = ()
-    """What was said before the question."""
-    guess: str = ""
-    """The words of the utterance that an early question took to be its last."""
-    paused: bool = False
-    voiced: bool = False
-    attempt: int = 1
-
-
-@dataclass(slots=True)
-class Utterance:
-    """One stretch of the caller."""
-
-    began: int
-    rev: int = 0
-    phase: Literal["speaking", "likely_over", "over"] = "speaking"
-    heard: dict[int, str] = field(default_factory=dict)
-    speculations: int = 0
-    sustained: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What shapes the decisions; the last two change with the agent's engine."""
-
-    barge_in: bool = True
-    resume_false_interruption: bool = True
-    preemptive: bool = True
-    speculative: bool = True
-    repeatable: bool = True
-    """False: what an engine was given it is not given again, and a question that was cut off is not asked anew."""
 
 
 class Dialogue:

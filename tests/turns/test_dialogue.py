@@ -12,6 +12,7 @@ from openclaw_actors.turns.decisions import (
     Closed,
     Cut,
     Excuse,
+    Overfull,
     PauseVoice,
     Play,
     Release,
@@ -20,7 +21,8 @@ from openclaw_actors.turns.decisions import (
     Speak,
     Speculated,
 )
-from openclaw_actors.turns.dialogue import Dialogue, Rules
+from openclaw_actors.turns.dialogue import Dialogue
+from openclaw_actors.turns.standing import Rules
 
 
 class Voice:
@@ -335,6 +337,83 @@ def test_an_interrupt_from_outside_cuts_and_forgets_the_question(talk):
 def test_an_utterance_before_the_last_answered_one_is_ignored(talk):
     talk.utter(1000, "hello")
     assert talk.dialogue.speech_started(900) == []
+
+
+# --- engines that may not be asked twice --------------------------------------------------------
+
+
+def test_what_such_an_engine_was_given_it_is_not_given_again():
+    talk = Talk(speculative=False, repeatable=False)
+    talk.utter(100, "book the table for tonight")
+    asked = [d for d in talk.utter(900, "hello are you there") if isinstance(d, AskAgent)]
+    assert asked == [AskAgent(2, "hello are you there", (Line("user", "book the table for tonight"),))]
+
+
+def test_noise_that_cut_off_such_an_engine_is_excused():
+    talk = Talk(speculative=False, repeatable=False)
+    talk.utter(100, "book the table")
+    d = talk.dialogue
+    d.speech_started(900)
+    d.sustained(900)
+    d.likely_end(900, 0)
+    d.heard(900, 0, "", final=True)
+    assert Speak(2, "sorry") in d.turn_ended(900, 0)
+
+
+# --- small courtesies ---------------------------------------------------------------------------
+
+
+def test_a_caller_who_speaks_first_is_not_greeted_afterwards(talk):
+    talk.dialogue.speech_started(100)
+    assert talk.dialogue.greet("Hello!") == []
+
+
+def test_a_yes_over_the_end_of_our_question_is_its_answer(talk):
+    d = speaking(talk, "Shall I book it?")
+    talk.voice.asking = True
+    d.speech_started(900)
+    d.likely_end(900, 0)
+    d.heard(900, 0, "yes", final=True)
+    assert any(isinstance(decision, AskAgent) and decision.text == "yes" for decision in d.turn_ended(900, 0))
+
+
+def test_words_that_do_not_come_do_not_hold_our_voice(talk):
+    d = speaking(talk)
+    d.speech_started(900)
+    d.likely_end(900, 0)
+    d.turn_ended(900, 0)
+    assert d.overdue(900) == [ResumeVoice(1)]
+    assert Cut(2, barge_in=True) in d.heard(900, 0, "stop that", final=True)
+
+
+def test_sustained_voice_whose_words_do_not_come_has_the_floor(talk):
+    d = speaking(talk)
+    d.speech_started(900)
+    d.sustained(900)
+    d.turn_ended(900, 0)
+    assert d.overdue(900) == []
+
+
+def test_an_answer_that_was_cut_between_two_phrases_is_marked_as_cut(talk):
+    talk.utter(100, "tell me")
+    talk.speak(1, "First phrase.", ends=False)
+    talk.utter(900, "stop that")
+    assert Line("agent", "First phrase.", cut=True) in talk.dialogue.history.lines
+
+
+def test_lines_of_our_own_do_not_queue_without_end(talk):
+    talk.dialogue.speak("now")
+    refused = [talk.dialogue.speak(f"line {number}") for number in range(20)]
+    assert refused.count([Overfull()]) == 4
+
+
+def test_the_history_and_a_question_are_bounded(talk):
+    for number in range(3000):
+        talk.dialogue.typed(f"question {number} " + "x" * 100)
+    assert len(talk.dialogue.history.lines) <= 1100
+    question, _ = talk.dialogue.history.question()
+    assert len(question) <= 8000
+    assert "question 2999" in question
 
 
 # --- all interleavings ----------------------------------------------------------------------------
