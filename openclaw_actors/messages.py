@@ -331,6 +331,13 @@ class HangUpCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetCall:
+    """Keep nothing of this ended call, not even for a caller who comes back. API → Switchboard."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DescribeCall:
     """The record of this call as a dictionary, or None; an answer may be awaited. API → Switchboard."""
 

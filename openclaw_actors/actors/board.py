@@ -78,6 +78,9 @@ class Board(Protocol):
     def drain(self, on: bool) -> None:
         """Take no new calls, or take them again. Those that run go on."""
 
+    async def forget(self, call_id: str) -> None:
+        """Keep nothing of an ended call: its caller can't come back to it."""
+
     def knows(self, call_id: str) -> bool:
         """Whether the call still runs, or waits for its caller to come back."""
 

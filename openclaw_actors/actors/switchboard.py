@@ -21,6 +21,7 @@ from openclaw_actors.messages import (
     DescribeCall,
     Ended,
     Ending,
+    ForgetCall,
     HangUp,
     HangUpCall,
     Line,
@@ -156,6 +157,9 @@ class Switchboard(LoopActor):
                 self._keep(message)
             case Ended():
                 self._call_ended(message)
+            case ForgetCall():
+                self._past.pop(message.call_id, None)
+                self._forget_past()
             case Unwanted():
                 self.spawn(_close(message.peer))
             case _:
@@ -239,12 +243,12 @@ class Switchboard(LoopActor):
             self.spawn(_close(live.peer))
 
     def _keep(self, message: Ending) -> None:
-        """Keep what a caller who comes back needs; one who hung up does not."""
+        """Keep what a caller who was lost needs to come back. What somebody or a limit has ended is ended."""
         live = self._calls.get(message.call_id)
         if live is None:
             return
         live.ending = True
-        if message.reason in {"caller_hangup", "agent_hangup"}:
+        if message.reason.partition(":")[0] not in _LOSSES:
             self._tokens.pop(live.token, None)
             return
         until = time.monotonic() + self._services.settings.calls.resume_s
@@ -271,6 +275,8 @@ class Switchboard(LoopActor):
         """The calls that run, by id."""
         return {call_id: live.ref for call_id, live in self._calls.items()}
 
+
+_LOSSES = frozenset({"peer_failed", "peer_closed", "no_media", "internal_error", "stage_failed"})
 
 _REASONS = frozenset(
     {
@@ -362,6 +368,10 @@ class SwitchboardBoard:
     def drain(self, on: bool) -> None:
         """As Board.drain."""
         self._places.draining = on
+
+    async def forget(self, call_id: str) -> None:
+        """As Board.forget."""
+        await self._switchboard.ask(ForgetCall(call_id), block=False)
 
     def knows(self, call_id: str) -> bool:
         """As Board.knows."""

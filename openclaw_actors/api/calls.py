@@ -135,6 +135,7 @@ class CallResources:
             raise RefusalError(409, "call_is_live", "The call is not over; hang it up first.")
         if not await self._store.erase(call_id):
             raise no_such_call()
+        await self._board.forget(call_id)
         return web.Response(status=204)
 
     async def transcript(self, request: web.Request) -> web.Response:

@@ -28,6 +28,8 @@ _log = get_logger(__name__)
 
 _PAGE = 500
 """Events read from the store at once: some 150 kB of text."""
+_LAST_EVENTS_S = 2.0
+"""How long what a finished call said last may still be on its way: a listener is told after 1 s at the latest."""
 _GRACE_S = 5.0
 """How long a reader who was left behind may take to read what was written to it, the reason among it."""
 _KERNEL_BYTES = 65_536
@@ -160,7 +162,7 @@ class EventStreams:
         try:
             # The first page before the head: a store that is down is a problem, not a broken stream.
             past = await self._past(call_id, last) if from_store else []
-            if call_id is not None and not past and last and await self._is_over(call_id):
+            if call_id is not None and not past and last and self._is_over(call_id):
                 return web.Response(status=204)  # tells a browser not to come back
             response = web.StreamResponse(headers=_HEADERS)
             await response.prepare(request)
@@ -184,11 +186,9 @@ class EventStreams:
                 raise
             return []
 
-    async def _is_over(self, call_id: str) -> bool:
-        if call_id in self._board.live_calls():
-            return False
-        record = await self._store.call(call_id)
-        return record is None or record.is_final
+    def _is_over(self, call_id: str | None) -> bool:
+        """Whether nothing more can come of this call. Its end may have missed the records, when they were failing."""
+        return call_id is not None and call_id not in self._board.live_calls()
 
     async def _stream(self, response: web.StreamResponse, reader: _Reader, past: list[Event]) -> None:
         await response.write(f"retry: {_RETRY_MS}\n\n".encode())
@@ -199,15 +199,21 @@ class EventStreams:
             if reader.call_id is not None and past[-1].type == _LAST:
                 return
             past = await self._more(reader, past) if len(past) == _PAGE else []
+        beat = self._limits.event_heartbeat_s
         while True:
-            taken = await reader.take(self._limits.event_heartbeat_s)
+            over = self._is_over(reader.call_id)
+            taken = await reader.take(min(_LAST_EVENTS_S, beat) if over else beat)
             if reader.overflowed:
                 await response.write(b": overflow: you are too far behind; come back with Last-Event-ID\n\n")
                 return
             frames = [frame for event, frame in taken if event.sequence > sent.get(event.call_id, 0)]
             if frames or not reader.ended:
                 await response.write(b"".join(frames) or b": heartbeat\n\n")
-            if reader.ended or (reader.call_id is not None and any(event.type == _LAST for event, _ in taken)):
+            if (
+                reader.ended
+                or (over and not taken)
+                or (reader.call_id is not None and any(event.type == _LAST for event, _ in taken))
+            ):
                 return
 
     async def _more(self, reader: _Reader, past: list[Event]) -> list[Event]:

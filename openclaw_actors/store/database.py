@@ -90,6 +90,7 @@ def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
             # A reader's connection may have died while nobody asked; the writer finds out and tries again.
             pool_pre_ping=not is_sqlite and not writes,
             connect_args=options,
+            hide_parameters=True,  # they hold what callers said, and errors end in logs
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise _fault(f"{error}; for PostgreSQL: pip install 'openclaw_actors[postgres]'") from error

@@ -16,16 +16,18 @@ _calls, _commands, _events, _outbox = (
 
 def erase_call(connection: Connection, call_id: str) -> bool:
     """Remove all that is on record of a call; whether there was anything. The other tables follow the calls table."""
+    if not connection.execute(delete(tables.calls).where(_calls.id == call_id)).rowcount:
+        return False  # and nothing else: an id of someone's making must not match what is kept for others
     connection.execute(
         delete(tables.commands).where(
             or_(
-                _commands.scope.contains(call_id, autoescape=True),
+                _commands.scope.endswith(f"/calls/{call_id}/actions", autoescape=True),
                 # The answer to a request that placed the call holds its record.
-                _commands.body.contains(call_id, autoescape=True),
+                _commands.body.contains(f'"{call_id}"', autoescape=True),
             )
         )
     )
-    return bool(connection.execute(delete(tables.calls).where(_calls.id == call_id)).rowcount)
+    return True
 
 
 def erase_before(connection: Connection, ended_before: str) -> int:

@@ -71,7 +71,8 @@ class Fault:
 def diagnose(error: BaseException) -> Fault:
     """Tell what ``error`` means. An error that the database did not send is taken as a fault of the entry's."""
     if isinstance(error, IntegrityError) or not isinstance(error, DBAPIError | SQLAlchemyError):
-        return Fault("refused", _text(error), passing=False)
+        original = error.orig if isinstance(error, DBAPIError) else None
+        return Fault("refused", _text(original or error), passing=False)
     original = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(original, "sqlite_errorcode", None)
     state = getattr(original, "sqlstate", None)
@@ -88,5 +89,8 @@ def diagnose(error: BaseException) -> Fault:
 
 
 def _text(error: BaseException) -> str:
-    """One line, without the statement's parameters: those hold what callers said."""
+    """One line, without the statement's parameters and PostgreSQL's detail: those hold what callers said."""
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    if primary:
+        return f"{type(error).__name__}: {primary}"[:300]
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -73,6 +73,7 @@ class SmallBoard:
         self.told: list[tuple[str, object]] = []
         self.records: dict[str, dict[str, object]] = {}
         self.ending: set[str] = set()
+        self.forgotten: list[str] = []
         self.start_fails: Exception | None = None
         self.starting = asyncio.Event()
         self.holds_start = asyncio.Event()
@@ -121,6 +122,9 @@ class SmallBoard:
 
     def drain(self, on: bool) -> None:
         self.draining = on
+
+    async def forget(self, call_id):
+        self.forgotten.append(call_id)
 
     def knows(self, call_id: str) -> bool:
         return call_id in self.calls

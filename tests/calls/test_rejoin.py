@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from openclaw_actors.testkit.caller import Caller
@@ -53,3 +55,23 @@ async def test_a_resume_token_works_once_and_not_after_a_hang_up(host):
     with pytest.raises(CallRefusedError) as refusal:
         await Caller(host.url, resume=last).__aenter__()
     assert refusal.value.problem["code"] == "resume_expired"
+
+
+async def test_a_call_that_an_operator_ended_is_not_resumed(host):
+    async with Caller(host.url) as caller:
+        await greeted(caller)
+        assert await host.host.board.hang_up(caller.call_id, "api_hangup")
+        await caller.wait_over()
+        with pytest.raises(CallRefusedError, match="410"):
+            await Caller(host.url, resume=caller.resume_token).__aenter__()
+
+
+async def test_a_call_that_was_erased_is_not_resumed(host):
+    first = Caller(host.url)
+    await first.dial()
+    await greeted(first)
+    await first.leave()
+    await asyncio.wait_for(host.host.places.idle.wait(), 10)
+    await host.host.board.forget(first.call_id)
+    with pytest.raises(CallRefusedError, match="410"):
+        await Caller(host.url, resume=first.resume_token).__aenter__()

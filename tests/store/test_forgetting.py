@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from openclaw_actors.store import tables
-from openclaw_actors.store.records import CallQuery, Fresh
+from openclaw_actors.store.records import CallQuery, Fresh, Replay
 from openclaw_actors.store.store import Store
 from tests.store.samples import SampleCall, record, recorded_call
 
@@ -34,7 +34,7 @@ async def everything(store) -> str:
 async def whole_call(store) -> SampleCall:
     call = SampleCall()
     await record(store, *call.talk(), call.ended())
-    await store.begin_command(call.id, "c1", "print")
+    await store.begin_command(f"token-ab/calls/{call.id}/actions", "c1", "print")
     await store.begin_command("POST /v1/calls", call.id[-4:], "print")
     await store.finish_command("POST /v1/calls", call.id[-4:], 201, f'{{"id":"{call.id}"}}')
     return call
@@ -60,6 +60,15 @@ async def test_erasing_a_call_leaves_nothing_of_it_in_any_table(open_store):
 async def test_erasing_what_is_not_there_says_so(open_store):
     store = await open_store()
     assert not await store.erase("call_unknown")
+
+
+async def test_erasing_what_is_not_there_takes_nothing_of_others_with_it(open_store):
+    store = await open_store()
+    await store.begin_command("token-ab/calls", "k1", "print")
+    await store.finish_command("token-ab/calls", "k1", 201, '{"id":"call_1"}')
+    for made_up in ("token", "call", "calls", "call_1", "%", "_"):
+        assert not await store.erase(made_up)
+    assert await store.begin_command("token-ab/calls", "k1", "print") == Replay(201, '{"id":"call_1"}')
 
 
 async def test_what_was_said_is_not_in_the_file_any_more(sqlite_url):

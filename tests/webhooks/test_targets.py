@@ -10,6 +10,8 @@ import pytest
 from openclaw_actors.webhooks.targets import Guard, RefusedAddressError, Resolver
 
 NEVER = [
+    "fec0::1",
+    "192.0.0.8",
     "169.254.169.254",
     "169.254.0.1",
     "fe80::1",

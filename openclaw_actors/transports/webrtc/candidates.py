@@ -22,6 +22,7 @@ _METADATA = frozenset(
     )
 )
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+_ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")  # IETF protocol assignments
 """RFC 1122 section 3.2.1.3; Linux sends some of it to itself."""
 _EMBEDDING = tuple(
     ipaddress.ip_network(network)
@@ -73,8 +74,8 @@ def reachable(address: Address, *, allow_private: bool) -> bool:
         or address.is_unspecified
         or address.is_reserved
         or address in _METADATA
-        or (address.version == 4 and address in _THIS_NETWORK)
-        or (address.version == 6 and any(address in network for network in _EMBEDDING))
+        or (address.version == 4 and (address in _THIS_NETWORK or address in _ASSIGNMENTS))
+        or (address.version == 6 and (address.is_site_local or any(address in network for network in _EMBEDDING)))
     ):
         return False
     return allow_private or address.is_global
