@@ -30,10 +30,13 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
-# Calls run in real time and mostly wait, so three at once fit two cores.
+# Calls run in real time and mostly wait, so three at once fit two cores. What fails beside others, on a machine that is
+# busy, is tried once more by itself; what is broken fails again.
+PYTEST := $(BIN)/python -m pytest
+AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not browser'
-	$(BIN)/python -m pytest -m browser
+	$(PYTEST) -n 3 --dist worksteal -m 'not browser' || $(AGAIN) -m 'not browser'
+	$(PYTEST) -m browser || $(AGAIN) -m browser
 
 test: system lint unit  ## all checks and all tests
 
