@@ -217,16 +217,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """The engine could not do one piece of work, though the stage lives. ``kind`` as in errors.EngineError."""
-
-    kind: str
-    reason: str
-    turn: int = 0
-    utterance: int = -1
-
-
-@dataclass(frozen=True, slots=True)
 class Farewell:
     """The agent wants the call to end when this turn has been spoken."""
 

@@ -114,13 +114,13 @@ class Floor:
             case SpeechSustained(utterance):
                 self._carry_out(rules.sustained(utterance))
             case LikelyEnd(utterance, rev, end):
-                self._owe(utterance, rev, end, over=False)
+                self._owe(utterance, rev, end)
                 self._carry_out(rules.likely_end(utterance, rev))
             case Resumed(utterance, rev):
-                self._owe(utterance, rev, None, over=False)
+                self._owe(utterance, rev, None)
                 self._carry_out(rules.resumed(utterance, rev))
             case TurnEnded(utterance, rev, end, voiced_at):
-                self._owe(utterance, rev, end, over=True)
+                self._owe(utterance, rev, end)
                 self.clock.ended(utterance, voiced_at, time.monotonic())
                 self._carry_out(rules.turn_ended(utterance, rev))
                 if utterance in self._memory.unheard:
@@ -141,10 +141,10 @@ class Floor:
         """The caller wrote it."""
         self._carry_out(self._dialogue.typed(text))
 
-    def _owe(self, utterance: int, rev: int, end: int | None, *, over: bool) -> None:
+    def _owe(self, utterance: int, rev: int, end: int | None) -> None:
         owed = self._memory.unheard.get(utterance)
         if owed is not None:
-            owed.rev, owed.end, owed.over = rev, end, over
+            owed.rev, owed.end = rev, end
 
     def _keep_ring(self) -> None:
         self._memory.ring.keep_from = min(self._memory.unheard, default=None)

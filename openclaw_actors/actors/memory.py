@@ -78,8 +78,6 @@ class OpenUtterance:
     rev: int = 0
     end: int | None = None
     """Where it (likely) ended; None while the caller speaks."""
-    over: bool = False
-    """The turn has ended: a final is owed."""
 
 
 @dataclass(slots=True)

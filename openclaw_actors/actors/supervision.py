@@ -105,11 +105,6 @@ class Port:
         self._parked: deque[Any] = deque()
         self._capacity = capacity
 
-    @property
-    def up(self) -> bool:
-        """Whether an incarnation is attached."""
-        return self.ref is not None
-
     def tell(self, message: Any) -> None:
         """Send, or park while the stage is down."""
         if self.ref is not None:

@@ -235,7 +235,7 @@ class Switchboard(LoopActor):
         self._places.leave(message.call_id)
         labels = {"transport": live.peer.transport, "direction": live.direction}
         metrics.calls_active.labels(**labels).dec()
-        reason = message.reason if message.reason in _REASONS else message.reason.split(":")[0]
+        reason = message.reason.partition(":")[0]  # a label must not hold which stage failed
         metrics.calls_ended_total.labels(**labels, outcome=message.status, reason=reason).inc()
         metrics.call_duration_seconds.observe(time.monotonic() - live.started_at)
         if message.reason == "internal_error":
@@ -269,32 +269,8 @@ class Switchboard(LoopActor):
         if reason is not None:
             self._places.failed.set()
 
-    # --- for the host, on the loop ----------------------------------------------------------------
-
-    def call_refs(self) -> dict[str, pykka.ActorRef[Any]]:
-        """The calls that run, by id."""
-        return {call_id: live.ref for call_id, live in self._calls.items()}
-
 
 _LOSSES = frozenset({"peer_failed", "peer_closed", "no_media", "internal_error", "stage_failed"})
-
-_REASONS = frozenset(
-    {
-        "hangup",
-        "caller_hangup",
-        "agent_hangup",
-        "api_hangup",
-        "abandoned",
-        "peer_failed",
-        "peer_closed",
-        "no_media",
-        "idle_timeout",
-        "max_duration",
-        "internal_error",
-        "shutdown",
-        "stage_failed",
-    }
-)
 
 
 async def _close(peer: Peer) -> None:

@@ -10,9 +10,9 @@ from tts_samples import Tone, heard, loudest_hz, within
 
 from openclaw_actors.engines.tts import rendering
 from openclaw_actors.engines.tts.cache import PhraseCache
-from openclaw_actors.engines.tts.synthesis import Synthesis, encode_rest
+from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import BrokenEngineError, RefusedEngineError, TransientEngineError
-from openclaw_actors.media.codecs import OPUS, PCMU, Encoded
+from openclaw_actors.media.codecs import OPUS, PCMU, Encoded, encode_phrase
 from openclaw_actors.settings.sections import TtsCache
 
 TEXT = "x" * 20
@@ -196,7 +196,7 @@ async def test_a_clip_is_ready_as_a_whole(synthesis):
 
 async def test_the_rest_of_a_paused_phrase_is_encoded_from_its_first_sample(synthesis):
     whole = await within(synthesis.whole(Tone(), OPUS, TEXT))
-    packets = encode_rest(OPUS, whole.without_first(7).pcm)
+    packets = encode_phrase(OPUS, OPUS.pcm_rate, whole.without_first(7).pcm).packets
 
     assert len(packets) == len(whole.packets) - 7
 

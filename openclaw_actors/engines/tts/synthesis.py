@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from openclaw_actors.engines.protocols import TtsEngine
 from openclaw_actors.engines.tts.cache import PhraseCache, phrase_key
 from openclaw_actors.engines.tts.rendering import Rendering
-from openclaw_actors.media.codecs import Codec, Encoded, encode_phrase
+from openclaw_actors.media.codecs import Codec, Encoded
 
 
 class Synthesis:
@@ -98,8 +98,3 @@ class Synthesis:
         rendering = self._under_way[key] = Rendering(engine, codec, text, self._encode_pool, ended)
         self._tasks.add(rendering.task)
         return rendering
-
-
-def encode_rest(codec: Codec, pcm: bytes) -> tuple[bytes, ...]:
-    """The packets of the rest of a paused phrase: ``pcm`` is s16 mono at the codec's rate."""
-    return encode_phrase(codec, codec.pcm_rate, pcm).packets
