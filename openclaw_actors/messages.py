@@ -32,6 +32,29 @@ class Line:
     cut: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CallProfile:
+    """What one call has of its own, by the number that was called or as its placing asked.
+
+    Args:
+        agent: whom the agent engine asks, where it knows several (an OpenClaw agent's id).
+        voice: who speaks, by a name of the TTS engine's; an engine that does not know it takes its own.
+        language: BCP 47, of what the caller speaks and hears; empty: found out from what is said.
+        greeting: said first; None: the settings', empty: nothing.
+        system_prompt: in place of the settings'.
+    """
+
+    agent: str = ""
+    voice: str = ""
+    language: str = ""
+    greeting: str | None = None
+    system_prompt: str = ""
+
+
+NO_PROFILE = CallProfile()
+"""All as the settings say."""
+
+
 # --- The road: sound goes round in one direction --------------------------------------------------
 
 
@@ -309,7 +332,9 @@ class StartCall:
     peer: Any
     caller: str
     metadata: Mapping[str, Any]
-    resume: str
+    resume: str = ""
+    callee: str = ""
+    profile: CallProfile = NO_PROFILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +454,13 @@ class PlayAudio:
     name: str
     pcm: bytes
     sample_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Hand the caller over to ``to`` (E.164 or a SIP address) and end the call, where its peer can."""
+
+    to: str
 
 
 @dataclass(frozen=True, slots=True)

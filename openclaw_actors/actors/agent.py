@@ -83,9 +83,10 @@ class Agent(StageActor):
             caller=context.caller if context.caller.startswith("+") else "",
             text=ask.text,
             history=ask.history,
-            system_prompt=context.settings.agent.system_prompt,
+            system_prompt=context.profile.system_prompt or context.settings.agent.system_prompt,
             call_seconds=time.monotonic() - context.answered_at,
             unfinished=ask.unfinished,
+            agent=context.profile.agent,
         )
         reply = context.engines.agent.reply(request)
         voice = _Phrases(self, ask.turn)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from openclaw_actors.messages import NO_PROFILE, CallProfile
 from openclaw_actors.transports.peer import Peer
 
 
@@ -42,7 +43,15 @@ class Board(Protocol):
         """
 
     async def start(
-        self, admission: Admission, peer: Peer, *, caller: str, metadata: Mapping[str, Any], resume: str
+        self,
+        admission: Admission,
+        peer: Peer,
+        *,
+        caller: str,
+        metadata: Mapping[str, Any],
+        resume: str = "",
+        callee: str = "",
+        profile: CallProfile = NO_PROFILE,
     ) -> StartedCall:
         """Begin the call on ``peer``, or give ``peer`` to the call that ``resume`` names.
 
@@ -55,6 +64,8 @@ class Board(Protocol):
             caller: who calls, for records and agents: an address, or a number in E.164.
             metadata: what the client sent along; JSON, bounded by ``limits.body_bytes``.
             resume: a ``resume_token``; empty for a new call.
+            callee: who is called, as ``caller``.
+            profile: what the call has of its own.
 
         Raises:
             RefusalError: 409 or 410 (such as ``resume_expired``), or 503 as in ``admit``.

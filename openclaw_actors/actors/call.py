@@ -28,6 +28,8 @@ from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import RefusedEngineError, UnavailableEngineError
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import (
+    NO_PROFILE,
+    CallProfile,
     Describe,
     Down,
     Ended,
@@ -87,6 +89,8 @@ class CallSpec:
     metadata: Mapping[str, Any]
     history: tuple[Line, ...] = ()
     resumed_from: str = ""
+    callee: str = ""
+    profile: CallProfile = NO_PROFILE
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -135,6 +139,7 @@ class Call(LoopActor):
         self.context = CallContext(
             call_id=self.spec.call_id,
             caller=self.spec.caller,
+            profile=self.spec.profile,
             settings=self._settings,
             memory=self._memory,
             playout=self._playout,
@@ -153,7 +158,7 @@ class Call(LoopActor):
             engines=self._engines.names(),
             metadata=dict(self.spec.metadata),
             resumed_from=self.spec.resumed_from,
-            **{"from": self.spec.caller, "to": ""},
+            **{"from": self.spec.caller, "to": self.spec.callee},
         )
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
@@ -314,7 +319,7 @@ class Call(LoopActor):
         self._answered_at = now_rfc3339()
         self.context.answered_at = time.monotonic()
         self.publish("call.answered")
-        greeting = self._settings.agent.greeting
+        greeting = self.context.greeting
         if greeting:
             self.floor.greet(greeting)
 
@@ -386,7 +391,8 @@ class Call(LoopActor):
             "transport": self.peer.transport,
             "direction": self.spec.direction,
             "from": self.spec.caller,
-            "to": "",
+            "to": self.spec.callee,
+            "agent": self.spec.profile.agent,
             "engines": self.context.engines.names(),
             "started_at": self._started_at,
             "answered_at": self._answered_at,

@@ -69,7 +69,7 @@ class Floor:
         self._sounds: dict[int, PlayAudio | SendDtmf] = {}
         self._memory = context.memory
         self._playout = context.playout
-        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.settings.agent.greeting}
+        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting}
         self._onset_at = 0.0
         self._farewell = 0
         self._crashes: dict[int, int] = {}

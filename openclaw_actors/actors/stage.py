@@ -13,10 +13,10 @@ import pykka
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.supervision import Port, dead_letter
-from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine
+from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine, Voice
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.media.playout import Playout
-from openclaw_actors.messages import Down, Ping, Pong, Ready, Report, Stage, Useful
+from openclaw_actors.messages import CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
@@ -49,6 +49,7 @@ class CallContext:
 
     call_id: str
     caller: str
+    profile: CallProfile
     settings: Settings
     memory: Memory
     playout: Playout
@@ -58,6 +59,17 @@ class CallContext:
     call: pykka.ActorRef[Any]
     ports: dict[Stage, Port] = field(default_factory=dict)
     answered_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def greeting(self) -> str:
+        """What is said first; empty: nothing."""
+        own = self.profile.greeting
+        return self.settings.agent.greeting if own is None else own
+
+    @property
+    def voice(self) -> Voice:
+        """How the agent speaks."""
+        return Voice(self.profile.voice, self.profile.language)
 
 
 class StageActor(LoopActor):

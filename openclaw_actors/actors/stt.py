@@ -90,14 +90,14 @@ class Stt(StageActor):
         self.report(Useful())
 
     async def _recognise(self, pcm: bytes) -> str:
-        engine = self.context.engines.stt
+        engine, language = self.context.engines.stt, self.context.profile.language
         if not pcm:
             return ""
         try:
-            transcript = await engine.transcribe(pcm)
+            transcript = await engine.transcribe(pcm, language=language)
         except TransientEngineError as error:
             self.log.info("transcription is tried again", reason=str(error))
-            transcript = await engine.transcribe(pcm)
+            transcript = await engine.transcribe(pcm, language=language)
         return transcript.text.strip()
 
     def _cancel(self, utterance: int, rev: int) -> None:
@@ -129,7 +129,8 @@ class Stt(StageActor):
             await asyncio.sleep(engine.partial_every_s)
             ring = self.context.memory.ring
             try:
-                transcript = await engine.transcribe(self._audio(utterance, ring.end), final=False)
+                pcm = self._audio(utterance, ring.end)
+                transcript = await engine.transcribe(pcm, language=self.context.profile.language, final=False)
             except TransientEngineError:
                 continue  # a partial is a courtesy; the final has its own retry
             text = transcript.text.strip()

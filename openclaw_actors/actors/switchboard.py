@@ -17,6 +17,8 @@ from openclaw_actors.actors.events import ulid
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
+    NO_PROFILE,
+    CallProfile,
     Describe,
     DescribeCall,
     Ended,
@@ -183,7 +185,15 @@ class Switchboard(LoopActor):
     def _begin_call(self, message: StartCall, history: tuple[Line, ...], resumed_from: str = "") -> tuple[str, str]:
         call_id = f"call_{ulid()}"
         spec = CallSpec(
-            call_id, message.peer, message.direction, message.caller, message.metadata, history, resumed_from
+            call_id,
+            message.peer,
+            message.direction,
+            message.caller,
+            message.metadata,
+            history=history,
+            resumed_from=resumed_from,
+            callee=message.callee,
+            profile=message.profile,
         )
         self._places.refuse_when_closed()
         try:
@@ -294,10 +304,20 @@ class SwitchboardBoard:
         return self._places.reserve(transport, direction, resume)
 
     async def start(
-        self, admission: Admission, peer: Peer, *, caller: str, metadata: Mapping[str, Any], resume: str
+        self,
+        admission: Admission,
+        peer: Peer,
+        *,
+        caller: str,
+        metadata: Mapping[str, Any],
+        resume: str = "",
+        callee: str = "",
+        profile: CallProfile = NO_PROFILE,
     ) -> StartedCall:
         """As Board.start."""
-        message = StartCall(admission.transport, admission.direction, peer, caller, metadata, resume)
+        message = StartCall(
+            admission.transport, admission.direction, peer, caller, metadata, resume, callee=callee, profile=profile
+        )
         starting = asyncio.ensure_future(self._answer_to(message))
         try:
             call_id, token = await asyncio.shield(starting)

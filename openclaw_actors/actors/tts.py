@@ -91,7 +91,12 @@ class Tts(StageActor):
         if say.text:
             skip = delivery.seconds.get(say.index, 0.0)
             sound = context.synthesis.phrase(
-                context.engines.tts, context.playout.codec, say.text, shareable=say.shareable, skip_s=skip
+                context.engines.tts,
+                context.playout.codec,
+                say.text,
+                voice=context.voice,
+                shareable=say.shareable,
+                skip_s=skip,
             )
             async with contextlib.aclosing(sound):
                 began = time.monotonic()

@@ -68,6 +68,7 @@ class AgentRequest:
         system_prompt: how to answer.
         call_seconds: how long the call has been up.
         unfinished: words of a broken-off attempt that the caller hears already: continue after them.
+        agent: whom to ask, where the engine knows several; empty: the settings'.
     """
 
     call_id: str
@@ -77,6 +78,7 @@ class AgentRequest:
     system_prompt: str
     call_seconds: float
     unfinished: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,31 @@ class AgentEngine(Engine, Protocol):
         """Stream the answer as pieces of text, of any size. Closing the iterator cancels the answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who shall speak. An engine that knows no such name goes by the language, and then by its settings.
+
+    Args:
+        name: as the engine names its voices; empty: none asked for.
+        language: BCP 47, of what is spoken; empty: not known.
+    """
+
+    name: str = ""
+    language: str = ""
+
+
+OWN_VOICE = Voice()
+"""The engine's own, by its settings."""
+
+
 class TtsEngine(Engine, Protocol):
     """Speaks."""
 
     sample_rate: int
     """Hz of the mono s16 that ``speak`` yields."""
-    cache_key: str
-    """All that shapes its sound beside the text: engine, version, voice, prosody."""
 
-    def speak(self, text: str) -> AsyncIterator[bytes]:
+    def cache_key(self, voice: Voice = OWN_VOICE) -> str:
+        """All that shapes its sound beside the text: engine, version, the voice that it takes, prosody."""
+
+    def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncIterator[bytes]:
         """Stream the sound of one phrase as s16 mono, in pieces of any even size. Closing it cancels."""

@@ -18,7 +18,7 @@ from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.engines.agent.parrot import ParrotEngine
 from openclaw_actors.engines.catalogue import Catalogue
-from openclaw_actors.engines.protocols import Transcript
+from openclaw_actors.engines.protocols import OWN_VOICE, Transcript
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.media.clips import read_clip
@@ -66,7 +66,6 @@ class Voice:
 
     name = "voice"
     sample_rate = TONE_RATE
-    cache_key = "hum"
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -74,7 +73,10 @@ class Voice:
     async def aclose(self) -> None:
         """Nor to close."""
 
-    async def speak(self, text: str) -> AsyncIterator[bytes]:
+    def cache_key(self, voice=OWN_VOICE) -> str:
+        return "hum"
+
+    async def speak(self, text: str, voice=OWN_VOICE) -> AsyncIterator[bytes]:
         for _ in text:
             yield to_pcm(0.3 * tone((220.0,), 0.04))
 

@@ -20,7 +20,7 @@ from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import BrokenEngineError, RefusedEngineError, SlowEngineError
 from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.playout import Playout
-from openclaw_actors.messages import Down, Pong, Ready, Report, ResumePlayout, Speech
+from openclaw_actors.messages import CallProfile, Down, Pong, Ready, Report, ResumePlayout, Speech
 from openclaw_actors.settings.sections import Settings, Supervision, TtsCache
 from openclaw_actors.turns.vad import EnergyVad
 
@@ -34,7 +34,7 @@ class Named:
     sample_rate = 24_000
 
     def __init__(self, name):
-        self.name = self.cache_key = name
+        self.name = name
 
     async def transcribe(self, pcm, *, language="", final=True):
         return Transcript("")
@@ -56,6 +56,7 @@ class Owner(LoopActor):
         self.context = CallContext(
             call_id="call_x",
             caller="",
+            profile=CallProfile(),
             settings=settings,
             memory=Memory(),
             playout=Playout(OPUS, lambda: None),

@@ -88,7 +88,7 @@ class SmallBoard:
         self.places.add(admission.number)
         return admission
 
-    async def start(self, admission, peer, *, caller, metadata, resume) -> StartedCall:
+    async def start(self, admission, peer, *, caller, metadata, resume="", **_) -> StartedCall:
         self.starting.set()
         await self.holds_start.wait()
         if self.start_fails:

@@ -65,7 +65,7 @@ async def test_voice_rate_and_pitch_reach_the_service(edge):
     assert "de-DE, KatjaNeural" in request.voice
     assert request.prosody | {"rate": "+20%", "pitch": "-5Hz"} == request.prosody
     assert request.config["outputFormat"] == "audio-24khz-48kbitrate-mono-mp3"
-    assert engine.cache_key == "edge-tts/de-DE-KatjaNeural/+20%/-5Hz"
+    assert engine.cache_key() == "edge-tts/de-DE-KatjaNeural/+20%/-5Hz"
 
 
 async def test_sound_comes_while_the_service_is_still_sending(edge):

@@ -99,8 +99,8 @@ async def test_speed_and_voice_shape_the_sound_and_the_cache_key(closing):
     text = "How fast do I speak to you today?"
 
     assert seconds(await within(spoken(slow, text))) > 1.5 * seconds(await within(spoken(fast, text)))
-    assert slow.cache_key != fast.cache_key
-    assert EspeakNgEngine(EspeakNg(voice="de")).cache_key != EspeakNgEngine(EspeakNg()).cache_key
+    assert slow.cache_key() != fast.cache_key()
+    assert EspeakNgEngine(EspeakNg(voice="de")).cache_key() != EspeakNgEngine(EspeakNg()).cache_key()
 
 
 def test_the_library_lists_what_it_has():

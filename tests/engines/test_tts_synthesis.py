@@ -164,7 +164,7 @@ async def test_a_restart_goes_on_at_the_packet_where_the_voice_stopped(synthesis
     engine = Tone()
     whole = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
     if not known:
-        engine.cache_key = "tone/unknown"
+        engine.key = "tone/unknown"
     rest = await within(collect(synthesis.phrase(engine, OPUS, TEXT, skip_s=0.4)))
 
     assert rest.packets == whole.packets[20:]

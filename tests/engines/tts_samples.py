@@ -9,6 +9,8 @@ from typing import TypeVar
 import av
 import numpy as np
 
+from openclaw_actors.engines.protocols import OWN_VOICE, Voice
+
 RATE = 24_000
 
 T = TypeVar("T")
@@ -61,7 +63,7 @@ class Tone:
     def __init__(
         self, *, fail: Exception | None = None, fail_after: int = 0, gate: asyncio.Semaphore | None = None
     ) -> None:
-        self.cache_key = "tone/1"
+        self.key = "tone/1"
         self.fail = fail
         self.fail_after = fail_after
         self.gate = gate
@@ -74,7 +76,10 @@ class Tone:
 
     async def aclose(self) -> None: ...
 
-    async def speak(self, text: str) -> AsyncIterator[bytes]:
+    def cache_key(self, voice: Voice = OWN_VOICE) -> str:
+        return f"{self.key}/{voice.name}"
+
+    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncIterator[bytes]:
         self.asked.append(text)
         self.running += 1
         self.started.set()

@@ -66,7 +66,7 @@ class OpenClawEngine:
             EngineError: by kind; transient if the run has given no answer.
         """
         body = {
-            "model": f"openclaw/{self._settings.agent}",
+            "model": f"openclaw/{request.agent or self._settings.agent}",
             "messages": [
                 {"role": "system", "content": paragraphs(request.system_prompt, _where_it_was_cut(request))},
                 {"role": "user", "content": request.text},
@@ -87,7 +87,8 @@ class OpenClawEngine:
         headers = {"x-openclaw-message-channel": "voice"}
         scope = self._settings.session_scope
         if scope == "main":
-            agent = _MAIN if self._settings.agent == "default" else self._settings.agent
+            named = request.agent or self._settings.agent
+            agent = _MAIN if named == "default" else named
             headers["x-openclaw-session-key"] = f"agent:{agent}:{_MAIN}"
             return {"extra_headers": headers}
         # A colon would let a caller's name reach into the session keys of others.

@@ -16,6 +16,7 @@ import edge_tts
 import edge_tts.communicate
 from edge_tts.exceptions import EdgeTTSException, NoAudioReceived
 
+from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.errors import (
     BrokenEngineError,
     EngineError,
@@ -53,7 +54,6 @@ class EdgeTtsEngine:
 
     def __init__(self, settings: EdgeTts, *, endpoint: str = "") -> None:
         self._settings = settings
-        self.cache_key = f"{self.name}/{settings.voice}/{settings.rate}/{settings.pitch}"
         if endpoint:
             vars(edge_tts.communicate)["WSS_URL"] = endpoint
 
@@ -73,7 +73,14 @@ class EdgeTtsEngine:
         except TransientEngineError as error:
             raise UnavailableEngineError(str(error)) from error
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+    def cache_key(self, voice: Voice = OWN_VOICE) -> str:
+        """As TtsEngine.cache_key."""
+        return f"{self.name}/{self._voice(voice)}/{self._settings.rate}/{self._settings.pitch}"
+
+    def _voice(self, voice: Voice) -> str:
+        return voice.name or self._settings.voice
+
+    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes, None]:
         """As TtsEngine.speak.
 
         Raises:
@@ -81,7 +88,7 @@ class EdgeTtsEngine:
         """
         decoder = Mp3Decoder(self.sample_rate)
         with _faults():
-            request = self._request(text)
+            request = self._request(text, self._voice(voice))
             async with contextlib.aclosing(_in_a_task(request.stream())) as messages:
                 async for message in messages:
                     if message["type"] == "audio" and (pcm := decoder.push(message["data"])):
@@ -96,12 +103,12 @@ class EdgeTtsEngine:
     async def aclose(self) -> None:
         """It holds nothing: each phrase has its own connection, which the service wants so."""
 
-    def _request(self, text: str) -> edge_tts.Communicate:
+    def _request(self, text: str, voice: str) -> edge_tts.Communicate:
         settings = self._settings
         try:
             return edge_tts.Communicate(
                 text,
-                settings.voice,
+                voice,
                 rate=settings.rate,
                 pitch=settings.pitch,
                 connect_timeout=_CONNECT_S,

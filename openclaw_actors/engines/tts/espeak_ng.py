@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from importlib.metadata import version
 
+from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.engines.tts.espeak_library import SAMPLE_RATE
 from openclaw_actors.engines.workers import WorkerPool
 from openclaw_actors.settings.sections import EspeakNg
@@ -25,7 +26,7 @@ class EspeakNgEngine:
     sample_rate = SAMPLE_RATE
 
     def __init__(self, settings: EspeakNg) -> None:
-        self.cache_key = f"espeak-ng/{version('espeakng-loader')}/{settings.voice}/{settings.speed}"
+        self._key = f"espeak-ng/{version('espeakng-loader')}/{settings.voice}/{settings.speed}"
         self._pool = WorkerPool(
             self.name,
             "openclaw_actors.engines.tts.espeak_library:EspeakLibrary",
@@ -40,7 +41,11 @@ class EspeakNgEngine:
         """
         await self._pool.start()
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+    def cache_key(self, voice: Voice = OWN_VOICE) -> str:  # noqa: ARG002 - it has but one
+        """As TtsEngine.cache_key."""
+        return self._key
+
+    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes, None]:  # noqa: ARG002
         """As TtsEngine.speak."""
         async with contextlib.aclosing(self._pool.stream(text, deadline_s=_DEADLINE_S)) as sound:
             async for chunk in sound:

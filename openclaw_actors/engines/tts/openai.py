@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from openclaw_actors.engines.openai_service import OPENAI_URL, connect, faults, probe
+from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.errors import BrokenEngineError, TransientEngineError, UnavailableEngineError
 from openclaw_actors.media.voice_stream import VoiceStream
 from openclaw_actors.settings.sections import OpenAiTts
@@ -29,8 +30,6 @@ class OpenAiTtsEngine:
     def __init__(self, settings: OpenAiTts) -> None:
         self._settings = settings
         self._base_url = settings.base_url or OPENAI_URL
-        shape = (self.name, self._base_url, settings.model, settings.voice, settings.response_format)
-        self.cache_key = "/".join(shape)
         self._key = settings.api_key.get_secret_value()
         self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
 
@@ -47,7 +46,15 @@ class OpenAiTtsEngine:
             self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
         await probe(self._client, "the speech server")
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+    def cache_key(self, voice: Voice = OWN_VOICE) -> str:
+        """As TtsEngine.cache_key."""
+        settings = self._settings
+        return "/".join((self.name, self._base_url, settings.model, self._voice(voice), settings.response_format))
+
+    def _voice(self, voice: Voice) -> str:
+        return voice.name or self._settings.voice
+
+    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes, None]:
         """As TtsEngine.speak.
 
         Raises:
@@ -57,7 +64,7 @@ class OpenAiTtsEngine:
         request = self._client.audio.speech.with_streaming_response.create(
             input=text,
             model=self._settings.model,
-            voice=self._settings.voice,
+            voice=self._voice(voice),
             response_format=self._settings.response_format,
         )
         heard = False

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
-from openclaw_actors.engines.protocols import TtsEngine
+from openclaw_actors.engines.protocols import TtsEngine, Voice
 from openclaw_actors.errors import BrokenEngineError, EngineError
 from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
 from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
@@ -38,13 +39,21 @@ class _Road:
         return self._encoder.encode(rest) + self._encoder.flush()
 
 
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """What is to be spoken, and in whose voice."""
+
+    text: str
+    voice: Voice
+
+
 class Rendering:
     """Runs from its creation until it is complete or its last listener leaves.
 
     Args:
         engine: who speaks.
         codec: what the packets are.
-        text: the phrase.
+        phrase: the text and its voice.
         encode_pool: threads for trimming and encoding.
         on_end: told once: the whole phrase, or None if it failed or was abandoned.
     """
@@ -53,12 +62,12 @@ class Rendering:
         self,
         engine: TtsEngine,
         codec: Codec,
-        text: str,
+        phrase: Phrase,
         encode_pool: Executor,
         on_end: Callable[[Rendering, Encoded | None], None],
     ) -> None:
         self._engine = engine
-        self._text = text
+        self._phrase = phrase
         self._pool = encode_pool
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -135,7 +144,7 @@ class Rendering:
 
     async def _read(self) -> None:
         try:
-            sound = self._engine.speak(self._text)
+            sound = self._engine.speak(self._phrase.text, self._phrase.voice)
             async with contextlib.aclosing(sound):  # type: ignore[type-var]  # an async generator in all engines
                 async for pcm in sound:
                     self._pcm += pcm

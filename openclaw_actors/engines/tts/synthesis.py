@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 
-from openclaw_actors.engines.protocols import TtsEngine
+from openclaw_actors.engines.protocols import OWN_VOICE, TtsEngine, Voice
 from openclaw_actors.engines.tts.cache import PhraseCache, phrase_key
-from openclaw_actors.engines.tts.rendering import Rendering
+from openclaw_actors.engines.tts.rendering import Phrase, Rendering
 from openclaw_actors.media.codecs import Codec, Encoded
 
 
@@ -29,7 +29,14 @@ class Synthesis:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def phrase(
-        self, engine: TtsEngine, codec: Codec, text: str, *, shareable: bool = False, skip_s: float = 0.0
+        self,
+        engine: TtsEngine,
+        codec: Codec,
+        text: str,
+        *,
+        voice: Voice = OWN_VOICE,
+        shareable: bool = False,
+        skip_s: float = 0.0,
     ) -> AsyncGenerator[Encoded, None]:
         """The sound of one phrase, trimmed at both ends, in pieces, the first as soon as there is a packet.
 
@@ -40,6 +47,7 @@ class Synthesis:
             engine: who speaks.
             codec: what the packets are.
             text: the phrase; without a letter or digit it is no sound.
+            voice: in whose voice.
             shareable: it holds nothing of the caller's, and may be kept on disk.
             skip_s: so much of the start was delivered before, and is left out. Cut between packets of one encode: where
                 the voice differs a little from its last take, that splice is heard less than a fresh encoder's start
@@ -50,14 +58,14 @@ class Synthesis:
         """
         if not any(map(str.isalnum, text)):
             return  # "...", a lone emoji: a service that answers it with no sound is not at fault
-        key = phrase_key(engine.cache_key, codec, text)
+        key = phrase_key(engine.cache_key(voice), codec, text)
         skip = round(skip_s * codec.pcm_rate / codec.packet_samples)
         whole = await self._cache.get(key, shareable=shareable)
         if whole is not None:
             if rest := whole.without_first(skip):
                 yield rest
             return
-        sound = self._rendering(key, engine, codec, text, shareable=shareable).listen()
+        sound = self._rendering(key, engine, codec, Phrase(text, voice), shareable=shareable).listen()
         try:
             async for encoded in sound:
                 rest = encoded.without_first(skip)
@@ -67,13 +75,16 @@ class Synthesis:
         finally:
             await sound.aclose()
 
-    async def whole(self, engine: TtsEngine, codec: Codec, text: str, *, shareable: bool = False) -> Encoded:
+    async def whole(
+        self, engine: TtsEngine, codec: Codec, text: str, *, voice: Voice = OWN_VOICE, shareable: bool = False
+    ) -> Encoded:
         """All of a phrase at once: for a clip that is to be ready before it is needed.
 
         Raises:
             EngineError: the engine's.
         """
-        return Encoded.joined([piece async for piece in self.phrase(engine, codec, text, shareable=shareable)])
+        sound = self.phrase(engine, codec, text, voice=voice, shareable=shareable)
+        return Encoded.joined([piece async for piece in sound])
 
     async def aclose(self) -> None:
         """Stop what is under way, and wait until it has stopped."""
@@ -83,18 +94,18 @@ class Synthesis:
             await asyncio.wait(set(self._tasks))
         await self._cache.aclose()
 
-    def _rendering(self, key: str, engine: TtsEngine, codec: Codec, text: str, *, shareable: bool) -> Rendering:
+    def _rendering(self, key: str, engine: TtsEngine, codec: Codec, phrase: Phrase, *, shareable: bool) -> Rendering:
         known = self._under_way.get(key)
         if known is not None and known.joinable:
             return known
 
-        def ended(rendering: Rendering, phrase: Encoded | None) -> None:
+        def ended(rendering: Rendering, whole: Encoded | None) -> None:
             self._tasks.discard(rendering.task)
             if self._under_way.get(key) is rendering:
                 del self._under_way[key]
-            if phrase:
-                self._cache.put(key, phrase, shareable=shareable)
+            if whole:
+                self._cache.put(key, whole, shareable=shareable)
 
-        rendering = self._under_way[key] = Rendering(engine, codec, text, self._encode_pool, ended)
+        rendering = self._under_way[key] = Rendering(engine, codec, phrase, self._encode_pool, ended)
         self._tasks.add(rendering.task)
         return rendering
