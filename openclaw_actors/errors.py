@@ -6,6 +6,7 @@ OpenclawActorsError
 │   └── StoreUnavailableError     the records can't be read or written now
 └── EngineError                   a speech or language engine did not do its work
     ├── TransientEngineError      a passing fault (timeout, 5xx, dropped connection): try again in place
+    │   └── UnsentEngineError     the request never reached the server: even what runs tools may be asked again
     ├── BrokenEngineError         the engine's state can't be trusted: restart the stage
     ├── RefusedEngineError        bad key, quota, forbidden: the next engine at once, and tell the operator
     ├── SlowEngineError           a deadline passed
@@ -79,6 +80,10 @@ class TransientEngineError(EngineError):
     """A passing fault: the same request may succeed when tried again."""
 
     kind = "transient"
+
+
+class UnsentEngineError(TransientEngineError):
+    """No connection was made, so nothing was asked: safe to try again whatever the engine is."""
 
 
 class BrokenEngineError(EngineError):

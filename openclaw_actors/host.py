@@ -24,14 +24,16 @@ from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
 from openclaw_actors.engines.catalogue import build_catalogue
+from openclaw_actors.engines.protocols import TtsEngine
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import EngineError
-from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded
 from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
 from openclaw_actors.messages import HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
+from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.settings import Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.turns.vad import load_silero
@@ -43,8 +45,11 @@ CALLS_A_PROCESS = 25
 """server.max_calls = 0: media alone takes 2.6-3.6 % of a core a call and one process has one, so 25 leave head-room."""
 
 APOLOGY = "Sorry, something went wrong on our side. Please call again."
-FAILED = 70
-"""Exit code when the Switchboard is gone (EX_SOFTWARE): systemd or Kubernetes starts the host anew."""
+LINE_S = 10.0
+"""For a line that is rendered in advance, 1 s by edge-tts: one that hangs must not cost calls their apology."""
+
+LINE_AGAIN_S = 30.0
+"""Before the apology is tried again where no voice could be had."""
 
 GOODBYE_S = 10.0
 """How long SIGINT waits for peers to close."""
@@ -63,7 +68,8 @@ class Host:
         self._ssl = ssl_context
         self._ready = False
         self._closing = contextlib.AsyncExitStack()
-        self._apologies: dict[str, tuple[bytes, ...]] = {}
+        self.apologies: dict[str, tuple[bytes, ...]] = {}
+        """The last words of a call that can't be served any more, rendered in advance, by codec name."""
         self._hold_sounds: dict[tuple[str, HoldSound], tuple[bytes, ...]] = {}
 
     async def start(self) -> None:
@@ -100,7 +106,7 @@ class Host:
             self.synthesis,
             encode_pool,
             self.hub,
-            apologies=self._apologies,
+            apologies=self.apologies,
             hold_sounds=self._hold_sounds,
         )
         self.switchboard = Switchboard.start(services, self.places)
@@ -145,15 +151,28 @@ class Host:
     async def _render_own_lines(self) -> None:
         """Make the lines that must not wait: the apology as a clip, the greeting into the cache."""
         for codec in (OPUS, PCMU):
-            for text in (APOLOGY, self.settings.agent.greeting):
-                try:
-                    engine = self.catalogue.serving("tts")
-                    phrase = await self.synthesis.whole(engine, codec, text, shareable=True)
-                except EngineError as error:
-                    _log.warning("a line could not be rendered in advance", text=text, reason=str(error))
-                    continue
-                if text == APOLOGY:
-                    self._apologies[codec.name] = phrase.packets
+            while (apology := await self._render(codec, APOLOGY)) is None:  # noqa: ASYNC110 - no event says when
+                await asyncio.sleep(LINE_AGAIN_S)
+            self.apologies[codec.name] = apology.packets
+            await self._render(codec, self.settings.agent.greeting)
+
+    async def _render(self, codec: Codec, text: str) -> Encoded | None:
+        """The line in the voice of the first engine that speaks it in time; None if none does."""
+        try:
+            engine: TtsEngine | None = self.catalogue.serving("tts")
+        except EngineError as error:
+            _log.warning("a line could not be rendered in advance", text=text, reason=str(error))
+            return None
+        while engine is not None:
+            try:
+                async with asyncio.timeout(LINE_S):
+                    return await self.synthesis.whole(engine, codec, text, shareable=True)
+            except (EngineError, TimeoutError) as error:
+                _log.warning(
+                    "a line could not be rendered in advance", text=text, engine=engine.name, reason=repr(error)
+                )
+            engine = self.catalogue.after("tts", engine.name)
+        return None
 
     async def _render_hold_sounds(self, pool: ThreadPoolExecutor) -> None:
         """0.1 s of a core, beside the thread in which calls encode."""
@@ -224,12 +243,13 @@ async def serve(
     ssl_context: ssl.SSLContext | None = None,
     on_ready: Callable[[Host], None] = lambda _: None,
 ) -> int:
-    """Run a host until a signal ends it; the process's exit code.
+    """Run a host until a signal ends it; the process's exit code, EX_SOFTWARE when the Switchboard is gone.
 
     SIGTERM drains (a second one hangs up); SIGINT hangs up politely.
     """
     configure_logs(settings.logs)
     host = Host(settings, ssl_context=ssl_context)
+    watchdog = LoopWatchdog(settings.supervision)
     ended = asyncio.Event()
     draining: list[asyncio.Task[None]] = []
     loop = asyncio.get_running_loop()
@@ -249,6 +269,7 @@ async def serve(
     loop.add_signal_handler(signal.SIGINT, ended.set)
     try:
         if await _unless(ended, host.start()):
+            watchdog.start()
             on_ready(host)
             await _unless(ended, host.places.failed.wait())
         await host.stop()
@@ -257,8 +278,9 @@ async def serve(
             task.cancel()
         loop.remove_signal_handler(signal.SIGTERM)
         loop.remove_signal_handler(signal.SIGINT)
+        watchdog.stop()
         stop_logs()
-    return FAILED if host.places.failed.is_set() else 0
+    return EX_SOFTWARE if host.places.failed.is_set() else 0
 
 
 async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:

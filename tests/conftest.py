@@ -7,10 +7,20 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from openclaw_actors.engines.stt import pocketsphinx
 from openclaw_actors.testkit import speakers
 from openclaw_actors.testkit.speakers import Speech, Voice
+
+# structlog's default draws each traceback with its local variables, which takes a second of the loop that media shares;
+# the host's own configuration does not (observability/logs.py).
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def needs_program(name: str, remedy: str) -> str:

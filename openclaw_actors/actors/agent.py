@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar, TypeVar
 
 from openclaw_actors.actors.stage import StageActor
 from openclaw_actors.engines.protocols import AgentRequest, EndCall
-from openclaw_actors.errors import BrokenEngineError, SlowEngineError
+from openclaw_actors.errors import (
+    BrokenEngineError,
+    SlowEngineError,
+    TransientEngineError,
+    UnavailableEngineError,
+    UnsentEngineError,
+)
 from openclaw_actors.messages import Ask, Farewell, Interrupt, Progress, Say, Stage, Useful
 from openclaw_actors.turns.phrases import PhraseSplitter
 from openclaw_actors.turns.speech_text import SpeechText
@@ -19,6 +26,10 @@ _T = TypeVar("_T")
 
 TOKEN_STALL_S = 0.15
 """A model that pauses so long has its first words spoken already."""
+
+RETRY_S = (0.0, 0.25, 0.5, 1.0)
+"""Pauses before a question that never reached its server is sent again: a proxy that reloads is back within them, and
+the caller has waited for no more than the filler. Another passing fault is tried once more, at once."""
 
 
 class Stall:
@@ -88,12 +99,34 @@ class Agent(StageActor):
             unfinished=ask.unfinished,
             agent=context.profile.agent,
         )
-        reply = context.engines.agent.reply(request)
-        voice = _Phrases(self, ask.turn)
-        async with contextlib.aclosing(reply):  # type: ignore[type-var] # an async generator in all engines
-            await self._relay(reply, voice, ask.turn)
+        for tries in itertools.count():
+            voice = _Phrases(self, ask.turn)
+            try:
+                context.memory.asked = ask.turn
+                await self._ask(request, voice, ask.turn)
+                break
+            except TransientEngineError as error:
+                await asyncio.sleep(self._retry_after(error, tries, voice))
+                self.retrying(error)
         voice.close()
         self.report(Useful())
+
+    def _retry_after(self, error: TransientEngineError, tries: int, voice: _Phrases) -> float:
+        """Seconds until the same is asked again in place; else raises what the failure comes to."""
+        if voice.said:
+            raise error  # the Call has it continued behind what was said
+        if isinstance(error, UnsentEngineError):
+            if tries == len(RETRY_S):
+                raise UnavailableEngineError(str(error)) from error
+            return RETRY_S[tries]
+        if tries or not self.context.engines.agent.repeatable:
+            raise error
+        return 0.0
+
+    async def _ask(self, request: AgentRequest, voice: _Phrases, turn: int) -> None:
+        reply = self.context.engines.agent.reply(request)
+        async with contextlib.aclosing(reply):  # type: ignore[type-var] # an async generator in all engines
+            await self._relay(reply, voice, turn)
 
     async def _relay(self, reply: AsyncIterator[str | EndCall], voice: _Phrases, turn: int) -> None:
         """Engine to phrases, under deadlines: the first word's, then the same between any two."""

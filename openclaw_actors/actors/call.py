@@ -16,7 +16,7 @@ from typing import Any
 import pykka
 
 from openclaw_actors.actors.events import EventHub, EventLog, now_rfc3339
-from openclaw_actors.actors.floor import CRASHES_AN_ENGINE, Floor
+from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.peer_ear import PeerEar
@@ -273,16 +273,27 @@ class Call(LoopActor):
         self.floor.refresh_rules()
 
     def stage_lost(self, stage: Stage, error: BaseException | None) -> None:
-        """Save the work of a stage that went down."""
+        """Save the work of a stage that went down; what failed twice at the same work is replaced."""
         if stage == "agent":
-            self.floor.agent_lost(untouched=isinstance(error, RefusedEngineError | UnavailableEngineError))
+            self._agent_lost(error)
         elif stage == "stt":
             crashes = self.floor.stt_lost()
             if crashes == CRASHES_AN_ENGINE and self.tree.replace_engine("stt", error):
                 self.floor.forgive_stt()
-                return
-            if crashes >= CRASHES_AN_ENGINE:
+            elif crashes >= CRASHES_AN_ENGINE:
                 self.floor.give_up_hearing()
+        elif stage == "tts":
+            crashes = self.floor.voice_lost()
+            if crashes == CRASHES_AN_ENGINE and self.tree.replace_engine("tts", error):
+                self.floor.forgive_voice()
+            elif crashes >= CRASHES_A_PHRASE:
+                self.floor.leave_out_phrase()
+
+    def _agent_lost(self, error: BaseException | None) -> None:
+        untouched = isinstance(error, RefusedEngineError | UnavailableEngineError)
+        again = not untouched and self.floor.answering_failed_before
+        replaced = again and self.tree.replace_engine("agent", error)
+        self.floor.agent_lost(untouched=untouched, replaced=replaced)
 
     def stage_failed(self, stage: Stage) -> None:
         """Nothing serves the stage: apologise with the ready clip, then hang up."""

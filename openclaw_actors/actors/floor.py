@@ -48,7 +48,11 @@ OVERDUE_S = 1.0
 """After a short utterance over our voice whose words do not come: go on speaking. A real final takes 0.05-0.7 s."""
 
 CRASHES_AN_ENGINE = 2
-"""Failures on one utterance after which the next engine tries it, and then the caller is asked to repeat it."""
+"""Failures on one utterance, question or phrase after which the next engine tries it. What then? The caller is asked to
+say the utterance again, hears an excuse for the answer, and is spared the phrase."""
+
+CRASHES_A_PHRASE = 3
+"""Failures on one phrase, where no other engine speaks, after which it is left out: the back-off was 0.25 s by then."""
 
 
 class Floor:
@@ -73,6 +77,7 @@ class Floor:
         self._onset_at = 0.0
         self._farewell = 0
         self._crashes: dict[int, int] = {}
+        self._phrase_crashes = ((0, 0), 0)
         self.clock = TurnClock()
         self.active_at = time.monotonic()
         """When somebody last spoke, or was found to."""
@@ -244,14 +249,45 @@ class Floor:
 
     # --- lost stages ------------------------------------------------------------------------------
 
-    def agent_lost(self, *, untouched: bool) -> None:
-        """The agent went down. ``untouched``: it refused before it did anything, so any engine may be asked."""
+    @property
+    def answering_failed_before(self) -> bool:
+        """Whether the question that is being answered has failed once already, on the engine in charge."""
+        turn = self._dialogue.turn
+        return turn is not None and turn.kind == "reply" and turn.attempt >= CRASHES_AN_ENGINE
+
+    def agent_lost(self, *, untouched: bool, replaced: bool) -> None:
+        """The agent went down.
+
+        Args:
+            untouched: it refused before it did anything, so any engine may be asked.
+            replaced: by another engine.
+        """
         turn, delivery = self._dialogue.turn, self._memory.delivery
         if turn is None or (delivery.turn == turn.number and delivery.complete):
             return
-        repeat = untouched or self._context.engines.agent.repeatable
+        unasked = self._memory.asked < turn.number
+        repeat = untouched or unasked or self._context.engines.agent.repeatable
         words = delivery.words(turn.number)
-        self._carry_out(self._dialogue.reply_failed(turn.number, repeat=repeat, offered=words))
+        self._carry_out(self._dialogue.reply_failed(turn.number, repeat=repeat, offered=words, fresh=replaced))
+
+    def voice_lost(self) -> int:
+        """The Tts went down; how often now on the phrase in synthesis, 0 when there was none."""
+        delivery = self._memory.delivery
+        if not delivery.unsaid or self._memory.fence.stale(delivery.turn):
+            return 0
+        phrase, crashes = (delivery.turn, min(delivery.unsaid)), self._phrase_crashes
+        self._phrase_crashes = (phrase, crashes[1] + 1 if crashes[0] == phrase else 1)
+        return self._phrase_crashes[1]
+
+    def forgive_voice(self) -> None:
+        """Another engine speaks from now on: it has its own chances."""
+        self._phrase_crashes = ((0, 0), 0)
+
+    def leave_out_phrase(self) -> None:
+        """No engine can speak the phrase: go on behind it."""
+        _log.error("a phrase is left out", call_id=self._context.call_id)
+        self._memory.delivery.skip()
+        self.forgive_voice()
 
     def stt_lost(self) -> int:
         """The Stt went down; how often now on the utterance that it owes, 0 when it owes none."""

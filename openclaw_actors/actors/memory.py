@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn, ResumePlayout, Say
 from openclaw_actors.turns.endpointing import EndpointState
@@ -119,6 +119,11 @@ class Delivery:
         if say.turn == self.turn:
             self.seconds[say.index] = self.seconds.get(say.index, 0.0) + seconds
 
+    def skip(self) -> None:
+        """Leave out what is left of the phrase in synthesis: nothing can speak it."""
+        index = min(self.unsaid)
+        self.unsaid[index] = replace(self.unsaid[index], text="")
+
     def done(self, say: Say) -> None:
         """The phrase has been sent whole."""
         if say.turn == self.turn:
@@ -138,6 +143,8 @@ class Memory:
     heard_to: int = 0
     """Media time up to which the caller's words have been taken."""
     delivery: Delivery = field(default_factory=Delivery)
+    asked: int = 0
+    """The newest turn whose question an agent's engine was given: it may not be given all engines twice."""
     muted: bool = False
     held: bool = False
     resume_owed: ResumePlayout | None = None

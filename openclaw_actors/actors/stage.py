@@ -15,6 +15,7 @@ from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.supervision import Port, dead_letter
 from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine, Voice
 from openclaw_actors.engines.tts.synthesis import Synthesis
+from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
 from openclaw_actors.observability import metrics
@@ -83,6 +84,7 @@ class StageActor(LoopActor):
         self.incarnation = incarnation
         self.log = _log.bind(call_id=context.call_id, stage=self.stage, incarnation=incarnation)
         self._frames = 0
+        self._salvaged: list[Any] = []
 
     def on_start(self) -> None:
         """Take up the work that memory shows, then say that the stage is ready."""
@@ -107,6 +109,11 @@ class StageActor(LoopActor):
         """Tell the Call, which hears only the current incarnation."""
         self._tell_call(Report(self.stage, self.incarnation, body))
 
+    def retrying(self, error: TransientEngineError) -> None:
+        """A passing fault: the engine is asked again in place, which is no restart."""
+        self.log.info("tried again", reason=str(error))
+        metrics.stage_retries_total.labels(stage=self.stage).inc()
+
     def count_frame(self) -> None:
         """One more frame passed: now and then that is worth a Useful."""
         self._frames += 1
@@ -114,14 +121,19 @@ class StageActor(LoopActor):
             self.report(Useful())
 
     def on_poison(self, message: Any) -> None:
-        """The message that crashed the stage is not redelivered."""
+        """The message that crashed the stage is not redelivered, but for what must not be lost of it."""
         dead_letter(self.stage, message)
+        self._salvaged = self.salvage(message)
+
+    def salvage(self, message: Any) -> list[Any]:  # noqa: ARG002 - for stages that can
+        """What the next incarnation is told in place of the message that crashed this one; never that message."""
+        return []
 
     def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:
         """Hand the unread mail back and tell the Call, whatever the end was."""
         port = self.context.ports.get(self.stage)
         if port is not None:
-            port.detach(self.actor_ref, unread)
+            port.detach(self.actor_ref, [*self._salvaged, *unread])
         self._tell_call(Down(self.stage, self.incarnation, reason))
 
     def on_wait(self, seconds: float) -> None:

@@ -96,7 +96,7 @@ class Stt(StageActor):
         try:
             transcript = await engine.transcribe(pcm, language=language)
         except TransientEngineError as error:
-            self.log.info("transcription is tried again", reason=str(error))
+            self.retrying(error)
             transcript = await engine.transcribe(pcm, language=language)
         return transcript.text.strip()
 

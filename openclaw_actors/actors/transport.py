@@ -5,11 +5,16 @@ The peer and the playout are the Call's; this stage may die without either notic
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from openclaw_actors.actors.sounds import encode_in_slices
 from openclaw_actors.actors.stage import StageActor
 from openclaw_actors.messages import AudioIn, Interrupt, ResumePlayout, Speech, Stage
+
+ENCODE_S = 0.5
+"""For the rest of a phrase, encoded anew, which takes 12 ms a second of it: past that the voice clicks, but goes on."""
 
 
 class Transport(StageActor):
@@ -38,6 +43,12 @@ class Transport(StageActor):
             case _:
                 super().receive(message)
 
+    def salvage(self, message: Any) -> list[Any]:
+        """The end of a phrase: without it the turn would never be over. Its sound is lost."""
+        if isinstance(message, Speech) and message.ends_phrase and message.packets:
+            return [replace(message, packets=(), pcm=b"")]
+        return []
+
     def _audio(self, frame: AudioIn) -> None:
         memory = self.context.memory
         if memory.deaf:
@@ -53,10 +64,19 @@ class Transport(StageActor):
             return
         rest = playout.rest()
         if rest is not None and rest.turn == message.turn:
-            encoded = encode_in_slices(self.context.encode_pool, playout.codec, rest.pcm, playout.codec.pcm_rate)
-            packets = tuple([packet async for piece in encoded for packet in piece.packets])
-            if playout.pause_number == message.pause:
-                playout.replace_rest(rest, packets)
+            try:
+                packets = await self._encode(rest.pcm)
+            except TimeoutError:
+                self.log.warning("the voice goes on without a new encode", waited_s=ENCODE_S)
+            else:
+                if playout.pause_number == message.pause:
+                    playout.replace_rest(rest, packets)
         playout.resume(message.pause)
         if memory.resume_owed == message:
             memory.resume_owed = None
+
+    async def _encode(self, pcm: bytes) -> tuple[bytes, ...]:
+        codec = self.context.playout.codec
+        async with asyncio.timeout(ENCODE_S):
+            encoded = encode_in_slices(self.context.encode_pool, codec, pcm, codec.pcm_rate)
+            return tuple([packet async for piece in encoded for packet in piece.packets])

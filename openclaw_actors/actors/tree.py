@@ -159,6 +159,13 @@ class Tree:
         seconds = time.monotonic() - child.down_at
         child.down_at = 0.0
         metrics.stage_down_seconds.labels(stage=stage).observe(seconds)
+        _log.info(
+            "stage restarted",
+            call_id=self._context.call_id,
+            stage=stage,
+            incarnation=child.incarnation,
+            down_ms=round(seconds * 1000, 1),
+        )
         self._owner.publish(
             "call.stage.restarted",
             stage=stage,
@@ -232,6 +239,7 @@ class Tree:
             incarnation=child.incarnation,
             reason=describe_error(error),
             restart_in_s=delay,
+            exc_info=error,
         )
         self._owner.publish("call.stages", stages=self.describe())
 

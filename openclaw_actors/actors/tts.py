@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, ClassVar
 
 from openclaw_actors.actors.stage import StageActor
-from openclaw_actors.errors import SlowEngineError
+from openclaw_actors.errors import SlowEngineError, TransientEngineError
 from openclaw_actors.media.codecs import Encoded
 from openclaw_actors.media.playout import PACKET_S
 from openclaw_actors.messages import Credit, Interrupt, Progress, Say, Speech, Stage, Useful
@@ -86,30 +86,36 @@ class Tts(StageActor):
         self._speaking = None
 
     async def _phrase(self, say: Say) -> None:
-        context = self.context
-        delivery = context.memory.delivery
         if say.text:
-            skip = delivery.seconds.get(say.index, 0.0)
-            sound = context.synthesis.phrase(
-                context.engines.tts,
-                context.playout.codec,
-                say.text,
-                voice=context.voice,
-                shareable=say.shareable,
-                skip_s=skip,
-            )
-            async with contextlib.aclosing(sound):
-                began = time.monotonic()
-                first = await self._next(sound)
-                if first is not None:
-                    self._begun(began)
-                    self._send(say, first.packets, first.pcm)
-                while (more := await self._next(sound)) is not None:
-                    self._send(say, more.packets, more.pcm)
+            try:
+                await self._sound(say)
+            except TransientEngineError as error:
+                self.retrying(error)
+                await self._sound(say)
         self._send(say, (), b"", ends=True)
-        delivery.done(say)
+        self.context.memory.delivery.done(say)
         if say.text:
             self.report(Useful())
+
+    async def _sound(self, say: Say) -> None:
+        """The sound of a phrase, from where it was left."""
+        context = self.context
+        sound = context.synthesis.phrase(
+            context.engines.tts,
+            context.playout.codec,
+            say.text,
+            voice=context.voice,
+            shareable=say.shareable,
+            skip_s=context.memory.delivery.seconds.get(say.index, 0.0),
+        )
+        async with contextlib.aclosing(sound):
+            began = time.monotonic()
+            first = await self._next(sound)
+            if first is not None:
+                self._begun(began)
+                self._send(say, first.packets, first.pcm)
+            while (more := await self._next(sound)) is not None:
+                self._send(say, more.packets, more.pcm)
 
     async def _next(self, sound: AsyncGenerator[Encoded, None]) -> Encoded | None:
         """The next piece; None at the end. Each has the same deadline, since a voice may hang in mid-phrase."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from openclaw_actors.engines.protocols import AgentEngine, Engine, SttEngine, TtsEngine
 from openclaw_actors.engines.recipes import make_engine
 from openclaw_actors.errors import EngineError, RefusedEngineError, UnavailableEngineError
 from openclaw_actors.observability.logs import get_logger
-from openclaw_actors.settings.sections import Settings
+from openclaw_actors.settings.sections import Settings, Supervision
 
 log = get_logger(__name__)
 
@@ -31,9 +32,13 @@ PATIENCE_S = 30.0
 OPEN_S = 120.0
 """How long an engine may open without progress. A large Whisper loads from a cold disk in about a minute."""
 
-PROBE_EVERY_S = (30.0, 60.0, 120.0, 300.0)
+PROBE_EVERY_S = Supervision().probe_every_s
 """Before the first, second, ... next probe of an engine that does not serve. A restarted Gateway is back within half
 a minute; a key that was refused is looked at 12 times an hour at most, which no provider minds."""
+
+GIVEN_UP_WITHIN_S = 60.0
+"""Two calls that give an engine up within this time take it out for new ones. One says nothing of the next call (its
+words may be to blame), and a provider that only hangs or breaks would otherwise cost each new call its first turn."""
 
 GOOD_FOR_S = 300.0
 """An engine that served for so long has recovered: its next failure is its first. One that opens well but refuses its
@@ -57,6 +62,8 @@ class Candidate:
     reason: str = ""
     doubted: asyncio.Event = field(default_factory=asyncio.Event)
     """A call has found that it does not serve."""
+    given_up_at: float = -inf
+    """When a call last gave it up for the next engine; the loop's clock."""
 
     @property
     def progress(self) -> float | None:
@@ -152,15 +159,20 @@ class Catalogue:
         return next((candidate.engine for candidate in below if candidate.state == "serving"), None)
 
     def report_failure(self, kind: str, name: str, error: BaseException) -> None:
-        """A call's work failed with ``error``.
+        """A call gives the engine up for the next one because of ``error``.
 
-        One that the engine itself won't or can't serve (refused, unavailable) takes it out for new calls until a probe
-        succeeds. Any other says nothing of the next call.
+        What the engine itself won't or can't serve (refused, unavailable) takes it out for new calls until a probe
+        succeeds; so does any error by which two calls give it up (GIVEN_UP_WITHIN_S), where another serves.
         """
-        if not isinstance(error, RefusedEngineError | UnavailableEngineError):
-            return
+        certain = isinstance(error, RefusedEngineError | UnavailableEngineError)
+        now = asyncio.get_running_loop().time()
         for candidate in self._of(kind):
-            if candidate.engine.name == name and candidate.state == "serving":
+            if candidate.engine.name != name or candidate.state != "serving":
+                continue
+            again = now - candidate.given_up_at <= GIVEN_UP_WITHIN_S
+            candidate.given_up_at = now
+            if certain or (again and self.after(kind, name) is not None):  # the last one serves as well as it can
+                candidate.given_up_at = -inf
                 candidate.doubted.set()
                 self._set(candidate, "unavailable", str(error))
 
@@ -269,5 +281,6 @@ def build_catalogue(settings: Settings) -> Catalogue:
         SettingsError: an engine's id is unknown; the text names those that are known.
     """
     return Catalogue(
-        {kind: [make_engine(kind, name, settings) for name in getattr(settings, kind).engines] for kind in KINDS}
+        {kind: [make_engine(kind, name, settings) for name in getattr(settings, kind).engines] for kind in KINDS},
+        probe_every_s=settings.supervision.probe_every_s,
     )

@@ -14,6 +14,7 @@ from openclaw_actors.errors import (
     RefusedEngineError,
     TransientEngineError,
     UnavailableEngineError,
+    UnsentEngineError,
 )
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -26,6 +27,8 @@ _CONNECT_S = 3.0
 _PASSING_STATUS = {408, 409, 425, 429}
 _OF_THIS_REQUEST = {400, 413, 422}
 """A content filter, a context that is too long: says nothing of the next caller's request."""
+_NEVER_SENT = {"ConnectError", "ConnectTimeout"}
+"""Of the HTTP packages: no connection was made."""
 _HTTP_PACKAGES = {"httpx", "httpx2", "httpcore", "httpcore2", "anyio"}
 """openai 2 is built on httpx, 3 on httpx2; what they raise while a body streams is not always wrapped."""
 
@@ -86,6 +89,8 @@ def fault_of(error: Exception, who: str) -> EngineError:
     """The EngineError that an exception of the ``openai`` package means; ``who`` begins its text."""
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error, who)
+    if type(error.__cause__).__name__ in _NEVER_SENT:
+        return UnsentEngineError(f"{who} can't be reached: {error.__cause__}".rstrip(": "))
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return TransientEngineError(f"{who} did not answer in time")
     if isinstance(error, openai.APIConnectionError | OSError) or _of_http(error):

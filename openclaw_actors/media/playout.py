@@ -94,6 +94,15 @@ class Playout:
             self._finish_if_complete()
         return packet
 
+    @property
+    def has_sound(self) -> bool:
+        """Whether sound of a phrase is there for the next packet, and may be heard."""
+        if self._clip:
+            return True
+        if self._hold is not None or self.paused or self._separate or not self._queue:
+            return False
+        return bool(self._queue[0].packets) and self._queue[0].turn == self.released
+
     def _hold_packet(self) -> bytes:
         if not self._hold:
             return self.codec.silence

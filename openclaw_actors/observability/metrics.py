@@ -67,6 +67,7 @@ call_setup_seconds = _histogram("call_setup_seconds", "Offer to first media.", _
 call_duration_seconds = _histogram("call_duration_seconds", "Length of calls.", _DURATION)
 
 stage_restarts_total = _counter("stage_restarts_total", "Stages started anew.", "stage", "reason")
+stage_retries_total = _counter("stage_retries_total", "Passing faults of engines, tried again in place.", "stage")
 stage_down_seconds = _histogram("stage_down_seconds", "Down to ready again.", _DOWN, "stage")
 engine_switches_total = _counter(
     "engine_switches_total", "Calls moved to another engine.", "stage", "from_engine", "to_engine"
@@ -91,6 +92,7 @@ datagrams_dropped_total = _counter("datagrams_dropped_total", "Datagrams refused
 rtp_jitter_seconds = _histogram("rtp_jitter_seconds", "Inbound jitter (RFC 3550), each 5 s a call.", _JITTER)
 pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of an outbound packet, one in 16.", _LAG)
 event_loop_lag_seconds = _gauge("event_loop_lag_seconds", "Worst lateness of the loop in the last second.")
+event_loop_stalls_total = _counter("event_loop_stalls_total", "Times the loop was so late that stacks were dumped.")
 
 pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process.", "pool")
 pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed past a deadline.", "pool")
@@ -119,6 +121,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (calls_started_total, _CALL),
     (calls_rejected_total, {"reason": ("full", "draining", "rate", "auth", "offer", "not_ready")}),
     (stage_restarts_total, {**_STAGE, "reason": _RESTART_REASONS}),
+    (stage_retries_total, _STAGE),
     (stage_down_seconds, _STAGE),
     (message_wait_seconds, _STAGE),
     (mailbox_depth, _STAGE),

@@ -99,8 +99,14 @@ class Supervision(Section):
     gateway_first_token_s: Annotated[float, Field(gt=0)] = 60
     """An OpenClaw Gateway runs tools before it answers."""
     first_audio_s: Annotated[float, Field(gt=0)] = 2
+    probe_every_s: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (30, 60, 120, 300)
+    """Before the first, second, ... look whether an engine that failed serves again; the last for all further ones."""
     mailbox: Positive = 500
     """Messages parked for a stage that is down; 500 audio frames are 10 s."""
+    loop_dump_s: Seconds = 2
+    """An event loop that is so late has the stacks of all threads written to standard error; 0: never."""
+    loop_abort_s: Seconds = 10
+    """And so late, the process is ended with status 70, to be started anew; 0: never."""
 
 
 class Cors(Section):

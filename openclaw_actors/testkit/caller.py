@@ -246,6 +246,12 @@ class Caller:
         """When the agent's voice set in: its first onset at or after ``after``."""
         return await self._waits.until(lambda _: self.heard.onset_after(after), timeout_s, "voice")
 
+    async def wait_packets(self, count: int, timeout_s: float = 10.0) -> float:
+        """When ``count`` packets in all had been heard, to the 20 ms."""
+        return await self._waits.until(
+            lambda now: now if self.heard.packets >= count else None, timeout_s, f"packet {count}"
+        )
+
     async def wait_silence(self, timeout_s: float = 20.0, *, quiet_s: float = 0.6) -> float:
         """When the agent's last sound came, once ``quiet_s`` seconds passed without another; -inf before the first."""
 

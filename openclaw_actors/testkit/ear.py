@@ -47,6 +47,8 @@ class Ear:
     def __init__(self, *, keep: bool = True) -> None:
         self.on_sound: Callable[[bytes], None] | None = None
         """Is given each decoded packet (48 kHz mono s16): a loudspeaker."""
+        self.on_packet: Callable[[RtpAudio], None] | None = None
+        """Is given each packet as it comes, before anything is judged of it."""
         self._keep = keep
         self._opus = av.CodecContext.create("libopus", "r")
         self._opus.format, self._opus.layout, self._opus.sample_rate = "s16", "mono", HEARD_RATE
@@ -73,6 +75,8 @@ class Ear:
 
     def hear(self, packet: RtpAudio, *, pcmu: bool = False) -> None:
         """Take one packet of Opus, or of PCMU; those that come after a later one are counted and dropped."""
+        if self.on_packet is not None:
+            self.on_packet(packet)
         arrived_at, sequence, payload = packet.arrived_at, packet.sequence, packet.payload
         if self._last_arrival is not None:
             self.longest_gap_s = max(self.longest_gap_s, arrived_at - self._last_arrival)

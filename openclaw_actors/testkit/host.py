@@ -82,13 +82,22 @@ class HostProcess:
         config: the TOML text of its settings; ``[server] port`` should be 0.
         environ: more environment variables.
         start_timeout_s: the embedded engines take a second or two to load.
+        module: what runs, ``python -m``: a test's own, where the host has to be made to fail.
     """
 
-    def __init__(self, config: str, environ: Mapping[str, str] | None = None, start_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        config: str,
+        environ: Mapping[str, str] | None = None,
+        start_timeout_s: float = 60.0,
+        *,
+        module: str = "openclaw_actors",
+    ) -> None:
         self.url = ""
         self._config = config
         self._environ = environ or {}
         self._start_timeout_s = start_timeout_s
+        self._module = module
         self._process: asyncio.subprocess.Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -99,6 +108,20 @@ class HostProcess:
         if self._process is None:
             raise HostFailedError("not started")
         return self._process.pid
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    async def ended(self, timeout_s: float) -> int:
+        """Wait for it to end by itself; its exit status, negative for a signal's number.
+
+        Raises:
+            TimeoutError: it did not.
+        """
+        if self._process is None:
+            raise HostFailedError("not started")
+        return await asyncio.wait_for(self._process.wait(), timeout_s)
 
     @property
     def returncode(self) -> int | None:
@@ -129,7 +152,7 @@ class HostProcess:
         folder = Path(self._folder.name)
         config = folder / "host.toml"
         config.write_text(self._config)
-        command = [sys.executable, "-m", "openclaw_actors", "serve", "--config", str(config)]
+        command = [sys.executable, "-m", self._module, "serve", "--config", str(config)]
         with (folder / "log").open("wb") as log:
             process = self._process = await asyncio.create_subprocess_exec(
                 *command,

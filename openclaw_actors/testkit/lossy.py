@@ -24,7 +24,8 @@ class Impairment:
 
     Args:
         loss: share of datagrams lost, 0 to 1, in the long run.
-        burst: mean datagrams lost in a row (Gilbert's two-state model; 1: losses are independent).
+        burst: mean datagrams lost in a row (Gilbert's two-state model). Losses that are independent come
+            1 / (1 - loss) in a row, so that is the least; 1 asks for it.
         delay_s: seconds that each datagram takes longer.
         jitter_s: at most so many seconds more, uniformly drawn; order is kept.
         duplicate: share that comes twice.
@@ -52,12 +53,16 @@ class Impairer:
     """
 
     def __init__(self, impairment: Impairment, rng: random.Random) -> None:
-        if not 0 <= impairment.loss < 1 or impairment.burst < 1:
-            raise ValueError("loss must lie in [0, 1) and burst be at least 1")
-        self.impairment = impairment
         self._rng = rng
         self._losing = False
         self._last = float("-inf")
+        self.become(impairment)
+
+    def become(self, impairment: Impairment) -> None:
+        """From now on the line is like this; what is on its way is not overtaken."""
+        if not 0 <= impairment.loss < 1 or impairment.burst < 1:
+            raise ValueError("loss must lie in [0, 1) and burst be at least 1")
+        self.impairment = impairment
 
     def fate(self, now: float) -> list[float]:
         """The times at which a datagram sent at ``now`` arrives: none when lost, two when doubled."""
@@ -77,7 +82,7 @@ class Impairer:
         bad = self.impairment
         if not bad.loss:
             return False
-        leave = 1 / bad.burst
+        leave = min(1 / bad.burst, 1 - bad.loss)
         enter = min(1.0, leave * bad.loss / (1 - bad.loss))
         if self._losing:
             self._losing = self._rng.random() >= leave
@@ -92,18 +97,27 @@ class LossyLink:
     Args:
         outbound: what becomes of the client's datagrams.
         inbound: what becomes of those it should receive.
-        seed: names the run.
+        seed: names the run: the n-th media packet meets the same fate in each run, whatever else is sent.
     """
 
     def __init__(self, outbound: Impairment = PERFECT, inbound: Impairment = PERFECT, *, seed: int = 7) -> None:
-        rng = random.Random(seed)  # noqa: S311 - a simulation
-        self._outbound = Impairer(outbound, rng)
-        self._inbound = Impairer(inbound, rng)
         self.dark = False
         """While True nothing passes, either way: a tunnel, a lift."""
         self.sent = 0
         self.received = 0
         self.dropped = 0
+        self.media_sent = 0
+        """Of those sent, the media packets (RTP); and of them, those that were lost."""
+        self.media_dropped = 0
+        # Each kind has its own chance: reports and checks go by timers, which would shift the packets' fates.
+        self._outbound = {media: Impairer(outbound, random.Random(f"{seed} out {media}")) for media in (True, False)}  # noqa: S311 - a simulation
+        self._inbound = {media: Impairer(inbound, random.Random(f"{seed} in {media}")) for media in (True, False)}  # noqa: S311 - a simulation
+
+    def change(self, outbound: Impairment = PERFECT, inbound: Impairment = PERFECT) -> None:
+        """From now on the line is like this."""
+        for media in (True, False):
+            self._outbound[media].become(outbound)
+            self._inbound[media].become(inbound)
 
     def attach(self, pc: RTCPeerConnection) -> None:
         """Impair a connection whose candidates are gathered: pass it as ``Caller(prepare=link.attach)``."""
@@ -125,12 +139,12 @@ class LossyLink:
     def _receiver(self, deliver: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
         def receive(data: bytes, address: Any) -> None:
             self.received += 1
-            self.pass_on(self._inbound, deliver, data, address)
+            self._pass_on(self._inbound[is_media(data)], deliver, data, address)
 
         return receive
 
-    def pass_on(self, impairer: Impairer, deliver: Callable[[bytes, Any], None], data: bytes, address: Any) -> None:
-        """Deliver one datagram as its fate will have it."""
+    def _pass_on(self, impairer: Impairer, deliver: Callable[[bytes, Any], None], data: bytes, address: Any) -> bool:
+        """Deliver one datagram as its fate will have it; whether it comes at all."""
         loop = asyncio.get_running_loop()
         times = [] if self.dark else impairer.fate(loop.time())
         self.dropped += not times
@@ -139,6 +153,7 @@ class LossyLink:
                 deliver(data, address)
             else:
                 loop.call_at(at, deliver, data, address)
+        return bool(times)
 
     def send(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> None:
         """Send one of the client's datagrams."""
@@ -148,7 +163,15 @@ class LossyLink:
             if not transport.is_closing():
                 transport.sendto(data, address)
 
-        self.pass_on(self._outbound, deliver, data, address)
+        media = is_media(data)
+        passed = self._pass_on(self._outbound[media], deliver, data, address)
+        self.media_sent += media
+        self.media_dropped += media and not passed
+
+
+def is_media(datagram: bytes) -> bool:
+    """Whether it is RTP, and neither RTCP (RFC 5761 section 4) nor anything else (RFC 7983)."""
+    return len(datagram) > 1 and 128 <= datagram[0] <= 191 and not 64 <= datagram[1] & 0x7F <= 95
 
 
 class _Outbound:

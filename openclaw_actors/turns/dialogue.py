@@ -188,17 +188,20 @@ class Dialogue:
         self.turn = None
         return [] if self._open else self._ask_unanswered()
 
-    def reply_failed(self, turn: int, *, repeat: bool, offered: str = "") -> list[Decision]:
+    def reply_failed(self, turn: int, *, repeat: bool, offered: str = "", fresh: bool = False) -> list[Decision]:
         """The agent broke off: ask again where it may be (``repeat``), else apologise.
 
         Args:
             turn: whose reply it was.
             repeat: the engine may be asked the same again.
             offered: the words that are on their way to the caller's ear, or there: the reply goes on behind them.
+            fresh: another engine answers from now on: it has its own attempts.
         """
         failed = self.turn
         if failed is None or failed.number != turn or failed.kind != "reply":
             return []
+        if fresh:
+            failed.attempt = 0
         again = repeat and failed.attempt <= MAX_ATTEMPTS
         failed.attempt += 1
         if offered:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.engines.agent.parrot import ParrotEngine
-from openclaw_actors.engines.catalogue import Catalogue
+from openclaw_actors.engines.catalogue import Catalogue, Kind
 from openclaw_actors.engines.protocols import OWN_VOICE, Transcript
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
@@ -26,7 +27,7 @@ from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.resample import Resampler
 from openclaw_actors.media.tones import TONE_RATE, to_pcm, tone
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn, Event
-from openclaw_actors.settings.sections import Agent, Settings, TtsCache
+from openclaw_actors.settings.sections import Agent, Settings, Supervision, TtsCache
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 MUSIC, TONE = (b"music-1", b"music-2"), (b"tone",)
@@ -146,12 +147,14 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(greeting: str = "") -> AsyncIterator[Talk]:
-    """A call that has begun; it is ended afterwards if it has not."""
+async def talk(
+    greeting: str = "", supervision: Supervision | None = None, engines: Mapping[Kind, Sequence[Any]] | None = None
+) -> AsyncIterator[Talk]:
+    """A call that has begun; it is ended afterwards if it has not. ``engines``: in place of those here, by kind."""
     LoopActor.live_here()
-    settings = Settings(agent=Agent(greeting=greeting, engines=("parrot",)))
+    settings = Settings(agent=Agent(greeting=greeting, engines=("parrot",)), supervision=supervision or Supervision())
     pool = ThreadPoolExecutor(1, "encode")
-    catalogue = Catalogue({"stt": [Ear()], "agent": [ParrotEngine()], "tts": [Voice()]})
+    catalogue = Catalogue({"stt": [Ear()], "agent": [ParrotEngine()], "tts": [Voice()]} | dict(engines or {}))
     await catalogue.start()
     synthesis = Synthesis(PhraseCache(TtsCache()), pool)
     hub = EventHub()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.actors.supervision import GiveUp, Intensity, Port, RestartAfter, RestartPolicy
@@ -64,6 +64,49 @@ def test_no_window_ever_holds_more_restarts_than_allowed(times, limit, period):
     allowed = [now for now in sorted(times) if not intensity.exceeded_by(now)]
     for first in allowed:
         assert len([now for now in allowed if first <= now <= first + period]) <= limit
+
+
+WHAT = st.sampled_from(("down", "down", "down", "useful", "replaced"))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 20), st.integers(0, 2), WHAT, st.floats(0, 1)), max_size=60),
+    st.lists(st.floats(0, 5), max_size=5),
+)
+def test_each_restart_is_within_both_bounds_and_waits_as_long_as_its_step_says(script, steps):
+    """Three stages of one call against a plain account of what happened: nothing clears the call's window early."""
+    uniform = 0.0
+    bounds = Supervision(backoff_s=tuple(steps))
+    call = Intensity(bounds.call_restarts, bounds.call_period_s)
+    stages = [RestartPolicy(bounds, call, lambda: uniform) for _ in range(3)]
+    downs: list[list[float]] = [[], [], []]
+    all_downs: list[float] = []
+    since_useful = [0, 0, 0]
+    now = 0.0
+    for pause, stage, what, uniform in script:  # noqa: B007 - the jitter that the next restart draws
+        now += pause
+        if what == "useful":
+            stages[stage].useful()
+            since_useful[stage] = 0
+            continue
+        if what == "replaced":
+            stages[stage].replaced()
+            since_useful[stage] = 0
+            downs[stage].clear()
+            continue
+        downs[stage].append(now)
+        all_downs.append(now)
+        recent = [at for at in downs[stage] if at >= now - bounds.stage_period_s]
+        recent_of_call = [at for at in all_downs if at >= now - bounds.call_period_s]
+        decision = stages[stage].down(now)
+        if len(recent) > bounds.stage_restarts or len(recent_of_call) > bounds.call_restarts:
+            assert decision == GiveUp()
+            continue
+        assert isinstance(decision, RestartAfter)
+        least = steps[min(since_useful[stage], len(steps) - 1)] if steps else 0.0
+        assert least <= decision.delay <= least * (1 + bounds.backoff_jitter) + 1e-9
+        since_useful[stage] += 1
 
 
 # --- ports ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pykka
 import pytest
+from structlog.testing import capture_logs
 
 from openclaw_actors.actors import tree as tree_module
 from openclaw_actors.actors.loop_actor import LoopActor, kill, stop
@@ -237,3 +238,36 @@ async def test_a_loop_that_stood_still_kills_no_healthy_stage(make_owner):
     await settled()
     owner.tree.tick(now + 11 + tree_module.LATE_TICK_S)
     assert owner.lost == []
+
+
+async def test_a_restart_is_logged_with_its_traceback(make_owner):
+    owner = make_owner()
+    await settled()
+    with pytest.raises(ValueError, match="boom") as raised:
+        int("boom")
+    with capture_logs() as logged:
+        await fail(owner, "stt", raised.value)
+    lines = {line["event"]: line for line in logged if line.get("stage") == "stt"}
+    assert lines["stage down"]["exc_info"].__traceback__ is not None
+    assert lines["stage restarted"]["incarnation"] == 2
+
+
+async def test_a_phrase_whose_last_sound_was_poison_still_ends_its_turn(make_owner):
+    owner = make_owner()
+    await settled()
+    playout = owner.context.playout
+    playout.release(1)
+    transport = owner.tree.ref("transport")._actor_weakref()
+    handle = transport.on_receive
+
+    def on_receive(message):
+        if isinstance(message, Speech):
+            raise RuntimeError("poison")  # noqa: TRY004 - no matter which
+        return handle(message)
+
+    transport.on_receive = on_receive
+    port = owner.context.ports["transport"]
+    port.tell(Speech(1, 0, "Hello", (b"a",), bytes(960), ends_phrase=True, ends_turn=True))
+    await settled()
+    playout.next_packet()
+    assert [(move.text, move.ends_turn) for move in playout.take()] == [("Hello", True)]

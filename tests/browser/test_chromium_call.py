@@ -11,9 +11,10 @@ from openclaw_actors.settings.sections import Agent, OpenAiAgent
 from openclaw_actors.testkit.host import embedded_settings, running_host
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import StubPlan
+from openclaw_actors.testkit.resources import back_to, settled
 from openclaw_actors.testkit.speakers import silence, write_microphone
 from tests.browser.chromium import chromium_with_microphone
-from tests.calls.conftest import GREETING, QUESTION, back_to, settled, words
+from tests.calls.conftest import GREETING, QUESTION, words
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("patient_recogniser")]
 

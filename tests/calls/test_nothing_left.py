@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from openclaw_actors.testkit.caller import Caller, calls
-from tests.calls.conftest import Resources, back_to, settled
+from openclaw_actors.testkit.resources import Resources, back_to, settled
 
 
 async def test_after_20_calls_one_after_another_all_is_as_before(host):

@@ -3,15 +3,21 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fake_gateway import TOKEN, FakeGateway
 from pydantic import SecretStr
 from tts_samples import within
 
 from openclaw_actors.engines.agent.openclaw import NO_RESPONSE, OpenClawEngine
 from openclaw_actors.engines.protocols import AgentRequest
-from openclaw_actors.errors import RefusedEngineError, TransientEngineError, UnavailableEngineError
+from openclaw_actors.errors import (
+    RefusedEngineError,
+    TransientEngineError,
+    UnavailableEngineError,
+    UnsentEngineError,
+)
 from openclaw_actors.messages import Line
 from openclaw_actors.settings.sections import OpenClaw
+from openclaw_actors.testkit.providers.gateway import TOKEN, FakeGateway
+from openclaw_actors.testkit.providers.plan import Fault
 
 
 @pytest.fixture
@@ -99,7 +105,7 @@ async def test_an_answer_that_was_heard_to_its_end_is_not_mentioned(gateway, eng
 
 
 async def test_an_interruption_cancels_the_run(gateway, engine_for):
-    gateway.hang_after = 1
+    gateway.fail(Fault("hang", after=1))
     reply = engine_for(gateway).reply(request())
     assert await within(anext(reply)) == "It "
     await within(reply.aclose())
@@ -108,7 +114,7 @@ async def test_an_interruption_cancels_the_run(gateway, engine_for):
 
 
 async def test_an_interruption_before_the_first_word_cancels_the_run(gateway, engine_for):
-    gateway.hang_after = 0
+    gateway.fail(Fault("hang"))
     asking = asyncio.create_task(answer(engine_for(gateway), request()))
     await within(gateway.asked.wait())
     asking.cancel()
@@ -137,7 +143,7 @@ async def test_words_that_only_begin_like_it_are_spoken_whole(gateway, engine_fo
     ("kind", "error"), [("api_error", TransientEngineError), ("invalid_request_error", RefusedEngineError)]
 )
 async def test_a_failure_in_the_middle_comes_after_the_words_before_it(gateway, engine_for, kind, error):
-    gateway.error_after, gateway.error_type = 2, kind
+    gateway.fail(Fault("error", after=2, error=kind))
     reply = engine_for(gateway).reply(request())
 
     assert [await within(anext(reply)), await within(anext(reply))] == ["It ", "is "]
@@ -162,11 +168,11 @@ async def test_the_probe_says_what_to_do(gateway, engine_for):
         await within(engine_for(gateway).open())
 
 
-async def test_a_gateway_that_vanishes_in_use_is_a_passing_fault(gateway, engine_for):
+async def test_a_gateway_that_has_vanished_was_asked_nothing(gateway, engine_for):
     engine = engine_for(gateway)
     await gateway.stop()
 
-    with pytest.raises(TransientEngineError, match="connection lost"):
+    with pytest.raises(UnsentEngineError, match="can't be reached"):
         await within(answer(engine, request()))
 
 

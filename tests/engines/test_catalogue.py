@@ -16,6 +16,7 @@ from openclaw_actors.errors import (
     BrokenEngineError,
     RefusedEngineError,
     SettingsError,
+    SlowEngineError,
     TransientEngineError,
     UnavailableEngineError,
 )
@@ -303,3 +304,24 @@ def test_making_the_engines_loads_no_native_speech_library_into_the_host():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_two_calls_that_give_an_engine_up_take_it_out_for_new_calls(catalogue):
+    best, rest = Ear("best"), Ear("rest")
+    both = catalogue(best, rest, probe_every_s=(60,))
+    await both.start()
+    await until(both, lambda: "probing" not in states(both).values())
+    both.report_failure("stt", "best", SlowEngineError("no answer"))
+    assert both.serving("stt") is best
+    both.report_failure("stt", "best", SlowEngineError("no answer"))
+    assert both.serving("stt") is rest
+    assert both.describe()["stt"]["engines"][0]["reason"] == "no answer"
+
+
+async def test_the_last_engine_serves_however_often_it_is_given_up(catalogue):
+    only = Ear("only")
+    one = catalogue(only)
+    await one.start()
+    for _ in range(3):
+        one.report_failure("stt", "only", SlowEngineError("no answer"))
+    assert one.serving("stt") is only

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.testkit.caller import Caller
-from openclaw_actors.testkit.lossy import PERFECT, Impairer, Impairment, LossyLink
+from openclaw_actors.testkit.lossy import PERFECT, Impairer, Impairment, LossyLink, is_media
 from openclaw_actors.testkit.speakers import silence, tone
 from tests.testkit.clockwork_host import ClockworkHost
 
@@ -33,6 +33,20 @@ def test_bursts_have_the_asked_mean_length():
     pattern = "".join("x" if not times else "." for times in fates(Impairment(loss=0.1, burst=4), 3))
     runs = [len(run) for run in pattern.split(".") if run]
     assert sum(runs) / len(runs) == pytest.approx(4, abs=0.4)
+
+
+def test_independent_losses_come_in_a_row_as_often_as_chance_has_it():
+    pattern = "".join("x" if not times else "." for times in fates(Impairment(loss=0.2), 3))
+    runs = [len(run) for run in pattern.split(".") if run]
+    assert sum(runs) / len(runs) == pytest.approx(1 / (1 - 0.2), abs=0.03)
+
+
+def test_a_line_that_changes_lets_nothing_be_overtaken():
+    impairer = Impairer(Impairment(delay_s=0.2), random.Random(1))
+    (slow,) = impairer.fate(1.0)
+    impairer.become(PERFECT)
+    (fast,) = impairer.fate(1.02)
+    assert fast >= slow
 
 
 @settings(deadline=None, max_examples=20)
@@ -57,6 +71,38 @@ def test_duplicates_come_twice_and_the_reordered_after_their_successor():
     late = sum(a[0] > b[0] for a, b in pairwise(held))
     assert late / 5_000 == pytest.approx(0.1 * 0.9, abs=0.02)
     assert fates(PERFECT, 5, 10) == [[n * 0.02] for n in range(10)]
+
+
+async def test_the_nth_media_packet_meets_the_same_fate_whatever_else_is_sent():
+    def media(number: int) -> bytes:
+        return bytes((0x80, 111)) + number.to_bytes(2, "big")
+
+    async def arrived(others: int) -> list[bytes]:
+        link = LossyLink(Impairment(loss=0.3, burst=2), seed=4)
+        sink = Sink()
+        for number in range(300):
+            for _ in range(others):
+                link.send(sink, bytes((0x80, 200)), ("127.0.0.1", 9))  # RTCP
+            link.send(sink, media(number), ("127.0.0.1", 9))
+        assert link.media_sent == 300
+        assert 0 < link.media_dropped == 300 - sum(is_media(data) for data in sink.got)
+        return [data for data in sink.got if is_media(data)]
+
+    assert await arrived(0) == await arrived(3)
+
+
+class Sink(asyncio.DatagramTransport):
+    """A socket that keeps what is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got: list[bytes] = []
+
+    def sendto(self, data, addr=None):
+        self.got.append(data)
+
+    def is_closing(self):
+        return False
 
 
 @pytest.mark.parametrize("bad", [Impairment(loss=1.0), Impairment(loss=-0.1), Impairment(burst=0.5)])

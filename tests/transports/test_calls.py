@@ -13,6 +13,7 @@ import time
 
 import psutil
 import pytest
+from aioice import ice
 
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import OPUS, PCMU
@@ -158,6 +159,20 @@ async def test_a_client_that_is_not_heard_is_disconnected_and_may_come_back(make
         ahead = 7.0
         await call.listener.until(lambda: call.listener.states[-1] == "disconnected")
     await call.listener.until(lambda: call.listener.states[-1] == "connected")
+
+
+async def test_a_client_that_is_not_heard_until_its_consent_expires_is_lost_and_has_not_hung_up(make_call, monkeypatch):
+    """6 checks without an answer (RFC 7675), here 0.1 s apart and not 5; aioice closes then as for a goodbye."""
+    monkeypatch.setattr(ice, "CONSENT_INTERVAL", 0.1)
+    ahead = 0.0
+    call = make_call(peer={"clock": lambda: time.monotonic() + ahead})
+    call.client.link = LossyLink()
+    await call.connect()
+    await call.listener.hears(5)
+    with call.client.link.blackout():
+        ahead = 7.0
+        await call.listener.until(lambda: call.listener.states[-1] == "failed", 20)
+    assert call.listener.states == ["connecting", "connected", "disconnected", "failed"]
 
 
 async def test_a_listener_that_fails_does_not_end_the_call(make_call):

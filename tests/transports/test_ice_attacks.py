@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import random
 import re
 import socket
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
+from aioice import stun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.settings.sections import Limits
+from openclaw_actors.transports.webrtc.aiortc_private import ice_connections
 from openclaw_actors.transports.webrtc.peer import WebRtcPeer, check_offer
 
 from .conftest import Call, Watched, dropped
@@ -25,6 +30,7 @@ FATAL_ALERT = bytes.fromhex("15fefd00000000000000ff00020228")
 CLOSE_NOTIFY = bytes.fromhex("15fefd00000000000000ff00020100")
 GARBAGE = b"\x16" + bytes(50)
 RTP = b"\x80\x6f" + bytes(60)
+RTCP = b"\x80\xc9" + bytes(30)
 BAD_STUN = bytes.fromhex("000100082112a442") + bytes(12) + bytes.fromhex("0024000200000000")
 """PRIORITY in two bytes: aioice's parser raises struct.error, which its caller does not expect."""
 UNSIGNED_CHECK = bytes.fromhex("000100002112a442") + bytes(12)
@@ -51,6 +57,39 @@ class Attacker:
 
     def close(self) -> None:
         self._socket.close()
+
+
+class Spoofer(Attacker):
+    """Sends from the client's own address: what an attacker who knows it and forges it would have arrive."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.answer)
+        connections = ice_connections(call.client.pc)
+        self._sockets = [protocol.transport for connection in connections for protocol in connection._protocols]
+
+    def send(self, payload: bytes, times: int = 1) -> None:
+        for _ in range(times):
+            for transport in self._sockets:
+                for target in self.targets:
+                    transport.sendto(payload, target)
+
+
+def fuzzed(rng: random.Random) -> bytes:
+    """A binding request as ICE sends it, with a few of its bytes, or its end, made something else."""
+    request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+    request.attributes["USERNAME"] = "abcd:efgh"
+    request.attributes["PRIORITY"] = 1853824767
+    request.attributes["ICE-CONTROLLING"] = rng.getrandbits(64)
+    request.add_message_integrity(b"guessed password")
+    message = bytearray(bytes(request))
+    for _ in range(rng.randint(0, 6)):
+        message[rng.randrange(len(message))] = rng.randrange(256)
+    return bytes(message[: rng.randint(1, len(message))]) if rng.random() < 0.3 else bytes(message)
+
+
+def junk(rng: random.Random) -> bytes:
+    """Anything, of any length that a datagram has on its way."""
+    return rng.randbytes(rng.choice((0, 1, 2, 12, 20, 60, 200, 1400)))
 
 
 async def goes_on(call: Call) -> None:
@@ -114,6 +153,55 @@ async def test_checks_without_the_password_teach_the_host_no_address(make_call):
     await goes_on(call)
     attacker.close()
     assert dropped("unvalidated") >= before + 10
+
+
+@pytest.mark.parametrize(
+    "payload", [EMPTY, CLIENT_HELLO, FATAL_ALERT, CLOSE_NOTIFY, GARBAGE, RTP, RTCP, BAD_STUN, UNSIGNED_CHECK],
+    ids=["empty", "ClientHello", "alert", "close_notify", "garbage", "RTP", "RTCP", "bad STUN", "unsigned check"],
+)  # fmt: skip
+async def test_what_is_forged_in_the_clients_own_name_does_not_stop_the_call(make_call, payload):
+    call = make_call()
+    await call.connect()
+    await call.listener.hears(3)
+    forger = Spoofer(call)
+    try:
+        forger.send(payload, times=50)
+        await goes_on(call)
+    finally:
+        forger.close()
+    assert call.listener.is_contiguous()
+
+
+async def test_fifty_thousand_datagrams_cost_no_memory_and_the_call_goes_on(make_call):
+    call = make_call()
+    await call.connect()
+    await call.listener.hears(3)
+    rng = random.Random(1)
+    payloads = [make(rng) for make in (junk, fuzzed) for _ in range(500)] + [EMPTY, CLIENT_HELLO, GARBAGE, RTP] * 125
+    attacker = Attacker(call.answer)
+    reasons = ("empty", "unvalidated", "malformed")
+
+    async def flood(datagrams: int) -> None:
+        each = len(attacker.targets)
+        for start in range(0, datagrams, 50 * each):
+            for number in range(50):
+                attacker.send(payloads[(start + number) % len(payloads)])
+            await asyncio.sleep(0.002)  # no more than the socket's buffer holds: 50 kpps would be lost in the kernel
+
+    try:
+        await flood(5_000)  # what is made once and kept
+        gc.collect()
+        memory, before = psutil.Process().memory_info().rss, [dropped(reason) for reason in reasons]
+        await flood(50_000)
+        await goes_on(call)
+    finally:
+        attacker.close()
+    gc.collect()
+    assert psutil.Process().memory_info().rss - memory < 5_000_000
+    moved = [dropped(reason) - was for reason, was in zip(reasons, before, strict=True)]
+    assert all(count > 1_000 for count in moved), moved
+    assert sum(moved) > 25_000, "the rest were checks that got their answer: a refusal"
+    assert call.listener.is_contiguous()
 
 
 @settings(max_examples=200, deadline=None)

@@ -12,17 +12,17 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from xml.sax.saxutils import unescape
 
 import av
 from aiohttp import WSMessage, WSMsgType, web
 
 from openclaw_actors.testkit.providers.openai import buzz
+from openclaw_actors.testkit.providers.server import FakeServer
 
 RATE = 24_000
 FRAME_BYTES = 144
@@ -65,7 +65,7 @@ class EdgeRequest:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class FakeEdge:
+class FakeEdge(FakeServer):
     """The service; an async context.
 
     Args:
@@ -77,34 +77,21 @@ class FakeEdge:
     def __init__(
         self, voice: Callable[[str], bytes] = buzz, *, first_audio_s: float = 0.0, message_s: float = 0.0
     ) -> None:
+        super().__init__()
         self.requests: list[EdgeRequest] = []
-        self.endpoint = ""
         self._voice = voice
         self._first_audio_s = first_audio_s
         self._message_s = message_s
         self._faults: deque[EdgeFault | None] = deque()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_get(_PATH, self._connection)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        port = self._runner.addresses[0][1]
-        self.endpoint = f"ws://127.0.0.1:{port}{_PATH}?TrustedClientToken=FAKE"
-        return self
+    @property
+    def endpoint(self) -> str:
+        """What edge-tts calls its WSS_URL."""
+        return f"ws://{self.address}{_PATH}?TrustedClientToken=FAKE"
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Stop serving: connections are refused from now on."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+    def routes(self) -> Sequence[web.RouteDef]:
+        """The one of the service."""
+        return (web.get(_PATH, self._connection),)
 
     def fail(self, *faults: EdgeFault | None) -> None:
         """Let the next connections go wrong, one fault each in this order; None: that one is well."""

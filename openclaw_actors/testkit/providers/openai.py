@@ -12,17 +12,17 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from aiohttp import web
 
 from openclaw_actors.testkit.providers.plan import Fault, Route, StubPlan
+from openclaw_actors.testkit.providers.server import FakeServer
 
 SPEECH_RATE = 24_000
 """Hz of ``response_format=pcm``."""
@@ -59,8 +59,8 @@ def buzz(text: str) -> bytes:
     return bytes((6_000 * wave * envelope).astype(np.int16).tobytes())
 
 
-class OpenAiStub:
-    """The server; an async context. ``base_url`` ends in ``/v1``.
+class OpenAiStub(FakeServer):
+    """The server; an async context.
 
     Args:
         plan: how it behaves; ``plan`` may be replaced while it runs.
@@ -68,41 +68,28 @@ class OpenAiStub:
     """
 
     def __init__(self, plan: StubPlan | None = None, port: int = 0) -> None:
+        super().__init__(port)
         self.plan = plan or StubPlan()
         self.requests: list[StubRequest] = []
-        self.base_url = ""
-        self._port = port
         self._faults: dict[Route, deque[Fault | None]] = {}
         self._always: dict[Route, Fault] = {}
         self._changed = asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self.on_fault: Callable[[Route], None] | None = None
+        """Is told of each fault when it strikes."""
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=32 * 1024 * 1024)
-        app.router.add_post("/v1/audio/transcriptions", self._transcriptions)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_post("/v1/audio/speech", self._speech)
-        app.router.add_get("/v1/models", self._models)
-        # Without handler_cancellation aiohttp lets a handler sleep on after its client has gone, and a cancelled
-        # request would count as answered.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.base_url = f"http://127.0.0.1:{port}/v1"
-        return self
+    @property
+    def base_url(self) -> str:
+        """Ends in ``/v1``."""
+        return f"http://{self.address}/v1"
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Stop serving: connections are refused from now on, as when a provider disappears."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+    def routes(self) -> Sequence[web.RouteDef]:
+        """As the API has them."""
+        return (
+            web.post("/v1/audio/transcriptions", self._transcriptions),
+            web.post("/v1/chat/completions", self._chat),
+            web.post("/v1/audio/speech", self._speech),
+            web.get("/v1/models", self._models),
+        )
 
     def fail(self, route: Route, *faults: Fault | None) -> None:
         """Let the next requests of ``route`` go wrong, one fault a request in this order; None: that one is well."""
@@ -141,11 +128,13 @@ class OpenAiStub:
             self._authorise(web_request)
             fault = self._next_fault(route)
             entry.outcome = "fault" if fault else "pending"
+            if fault and self.on_fault is not None:
+                self.on_fault(route)
             if fault and fault.kind == "status":
                 raise _problem(fault.status, f"the stub was told to answer {fault.status}")
-            if fault and fault.after == 0 and fault.kind in {"drop", "hang"}:
-                await _vanish(web_request, fault)
-            yield fault
+            if fault and fault.after == 0:
+                await _strike(web_request, fault)
+            yield None if fault and fault.kind == "slow" and not fault.after else fault
             if entry.outcome == "pending":
                 entry.outcome = "answered"
         except (asyncio.CancelledError, ConnectionError):
@@ -185,7 +174,8 @@ class OpenAiStub:
                 return _nonsense(fault)
             await asyncio.sleep(self.plan.stt_delay_s)
             said = self.plan.transcript
-            text = said if isinstance(said, str) else said(audio)
+            heard = said if isinstance(said, str) else said(audio)
+            text = heard if isinstance(heard, str) else await heard
             if fields.get("response_format") == "text":
                 return web.Response(text=text)
             return web.json_response({"text": text})
@@ -216,8 +206,11 @@ class OpenAiStub:
             return response
         head = _completion("chat.completion.chunk", body)
         for number, token in enumerate(_tokens(text)):
-            if fault and number == fault.after and fault.kind in {"drop", "hang"}:
-                await _vanish(request, fault)
+            if fault and number and number == fault.after:
+                await _strike(request, fault)
+            if fault and number == fault.after and fault.kind == "error":
+                await _send_event(response, {"error": {"message": "the stub broke off", "type": fault.error}})
+                return response
             if number:
                 await asyncio.sleep(self.plan.token_s)
             delta = {"index": 0, "delta": {"content": token}, "finish_reason": None}
@@ -237,8 +230,8 @@ class OpenAiStub:
             response = web.StreamResponse(headers={"Content-Type": "audio/pcm"})
             await response.prepare(request)
             for number, start in enumerate(range(0, len(sound), _CHUNK)):
-                if fault and number == fault.after and fault.kind in {"drop", "hang"}:
-                    await _vanish(request, fault)
+                if fault and number and number == fault.after:
+                    await _strike(request, fault)
                 await response.write(sound[start : start + _CHUNK])
             return response
 
@@ -281,8 +274,12 @@ def _nonsense(fault: Fault) -> web.Response:
     return web.Response(body=b"" if fault.kind == "empty" else b"\x00\xffnonsense\xfe" * 7)
 
 
-async def _vanish(request: web.Request, fault: Fault) -> None:
-    """Never answer, or cut the connection off under the client; either way the handler ends by cancellation."""
+async def _strike(request: web.Request, fault: Fault) -> None:
+    """Never answer, cut the connection off under the client (either way the handler ends by cancellation), or wait."""
+    if fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
+    if fault.kind not in {"drop", "hang"}:
+        return
     if fault.kind == "drop" and request.transport is not None:
         request.transport.abort()
     await asyncio.Event().wait()

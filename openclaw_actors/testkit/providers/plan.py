@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 Route = Literal["transcriptions", "chat", "speech", "models"]
-FaultKind = Literal["status", "drop", "hang", "garbage", "empty"]
+FaultKind = Literal["status", "drop", "hang", "garbage", "empty", "error", "slow"]
 
-Hear = Callable[[bytes], str]
-"""Takes the uploaded audio file, gives its words."""
+Hear = Callable[[bytes], str | Awaitable[str]]
+"""Takes the uploaded audio file, gives its words, at once or as soon as a recogniser has them."""
 Think = Callable[[list[dict[str, str]]], str]
 """Takes the chat's messages, gives the reply."""
 Speak = Callable[[str], bytes]
@@ -23,14 +23,19 @@ class Fault:
 
     Args:
         kind: ``status`` answers with an HTTP error; ``drop`` closes the connection; ``hang`` never answers;
-            ``garbage`` answers 200 with nonsense; ``empty`` answers 200 with nothing in it.
+            ``garbage`` answers 200 with nonsense; ``empty`` answers 200 with nothing in it; ``error`` breaks a
+            streamed answer of an agent off with an error event; ``slow`` waits ``seconds`` and answers well.
         status: for ``status``: 500, 401, 429 and so on.
-        after: for ``drop`` and ``hang``: how many chunks of a streamed answer come first.
+        after: for ``drop``, ``hang``, ``error`` and ``slow``: how many chunks of a streamed answer come first.
+        error: for ``error``: its type.
+        seconds: for ``slow``.
     """
 
     kind: FaultKind
     status: int = 500
     after: int = 0
+    error: str = "api_error"
+    seconds: float = 0.7
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,8 @@ class WebRtcPeer:
             return
         state = self._connection.connectionState
         if state in {"failed", "closed"}:
-            self._end(state)
+            # aioice closes a connection whose consent has expired (RFC 7675), as if the client had said goodbye.
+            self._end("failed" if self._is_silent(self._clock()) else state)
         elif state != "new":
             self._set_state(state)
 
@@ -166,19 +167,23 @@ class WebRtcPeer:
     def _look(self) -> None:
         """Once a second: has the set-up timed out, is the client still heard?"""
         now = self._clock()
-        heard_at = max(self._guard.heard_at, self._inbound.received_at if self._inbound else 0.0)
         if self._closing is not None:
             return
         if self.state in {"new", "connecting"} and now >= self._deadline:
             log.info("connection set-up timed out", seconds=self._limits.setup_timeout_s)
             self._end("failed")
             return
-        if self.state == "connected" and now - heard_at > _SILENT_S:
+        silent = self._is_silent(now)
+        if self.state == "connected" and silent:
             self._set_state("disconnected")
-        elif self.state == "disconnected" and now - heard_at <= _SILENT_S:
+        elif self.state == "disconnected" and not silent:
             self._set_state("connected")
         wait = _WATCH_EVERY_S if now >= self._deadline else min(_WATCH_EVERY_S, self._deadline - now)
         self._watch = asyncio.get_running_loop().call_later(wait, self._look)
+
+    def _is_silent(self, now: float) -> bool:
+        heard_at = max(self._guard.heard_at, self._inbound.received_at if self._inbound else 0.0)
+        return now - heard_at > _SILENT_S
 
     def _command(self, command: Mapping[str, Any]) -> None:
         if self._listener is not None and self.state not in _FINAL:

@@ -1,15 +1,20 @@
-"""An OpenClaw Gateway's chat completions as its docs describe them, over a real socket, with faults to order."""
+"""A fake of an OpenClaw Gateway's chat completions as its docs have them, on a real socket, with faults to order."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
-TOKEN = "gwtoken"
+from openclaw_actors.testkit.providers.plan import Fault
+from openclaw_actors.testkit.providers.server import FakeServer
+
+TOKEN = "gwtoken"  # noqa: S105 - guards a fake on this machine
 
 
 @dataclass
@@ -19,38 +24,37 @@ class Run:
     body: dict[str, Any]
     headers: dict[str, str]
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    """The client went away before the answer was whole: a Gateway cancels the run."""
 
 
-class FakeGateway:
-    """Args:
-    answer: what the agent says, piece by piece.
+class FakeGateway(FakeServer):
+    """The Gateway; an async context.
+
+    Args:
+        answer: what its agent says, piece by piece.
     """
 
     def __init__(self, *answer: str) -> None:
+        super().__init__()
         self.answer: list[str] = list(answer) or ["It ", "is ", "sunny."]
-        self.error_after: int | None = None
-        self.error_type = "api_error"
-        self.hang_after: int | None = None
         self.enabled = True
+        """gateway.http.endpoints.chatCompletions.enabled: without it there is no such path."""
         self.runs: list[Run] = []
         self.asked = asyncio.Event()
-        self.base_url = ""
+        self._faults: deque[Fault | None] = deque()
 
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
-        return self
+    @property
+    def base_url(self) -> str:
+        """Ends in ``/v1``."""
+        return f"http://{self.address}/v1"
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Those of the endpoint."""
+        return (web.get("/v1/models", self._models), web.post("/v1/chat/completions", self._chat))
 
-    async def stop(self) -> None:
-        await self._runner.cleanup()
+    def fail(self, *faults: Fault | None) -> None:
+        """Let the next runs go wrong, one fault each in this order; None: that one is well."""
+        self._faults.extend(faults)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if not self.enabled:
@@ -72,22 +76,30 @@ class FakeGateway:
         if not run.body["model"].startswith("openclaw/") or run.body["model"] == "openclaw/":
             text = "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`."
             return web.json_response({"error": {"message": text, "type": "invalid_request_error"}}, status=400)
+        fault = self._faults.popleft() if self._faults else None
+        if fault and fault.kind == "status":
+            return web.json_response({"error": {"message": "internal error", "type": "api_error"}}, status=fault.status)
         try:
-            return await self._run(request)
+            return await self._run(request, fault)
         except (asyncio.CancelledError, ConnectionError):
             run.cancelled.set()
             raise
 
-    async def _run(self, request: web.Request) -> web.StreamResponse:
+    async def _run(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
+        if fault and fault.kind == "garbage":
+            await response.write(b"data: {not json\n\n")
+            return response
         await self._event(response, {"choices": [{"index": 0, "delta": {"role": "assistant"}}]})
-        for number, word in enumerate(self.answer):
-            if number == self.hang_after:
+        for number, word in enumerate([] if fault and fault.kind == "empty" else self.answer):
+            if fault and number == fault.after:
+                if fault.kind == "error":
+                    await self._event(response, {"error": {"message": "internal error", "type": fault.error}})
+                    break
+                if fault.kind == "drop" and request.transport is not None:
+                    request.transport.abort()
                 await asyncio.Event().wait()
-            if number == self.error_after:
-                await self._event(response, {"error": {"message": "internal error", "type": self.error_type}})
-                break
             await self._event(response, {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})
         else:
             await self._event(response, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
