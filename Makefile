@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit bench chaos fuzz docs clean system
+.PHONY: serve test lint unit bench bench-phone chaos fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -45,6 +45,9 @@ bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence: a table
 
 chaos: $(VENV)/.test  ## kills, faults and bad lines in real calls: build/chaos/report.md (PARTS="matrix storm": some of it)
 	$(BIN)/python -m tests.chaos $(PARTS)
+
+bench-phone: $(VENV)/.test  ## the same on media streams, and a hundred of them at once
+	$(BIN)/python -m tests.load.media_streams
 
 fuzz: $(VENV)/.test  ## thousands of requests made of /openapi.json, at a host with calls that are up
 	$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)

@@ -204,6 +204,7 @@ class Client:
         from_: str | None = None,
         mode: Literal["conversation", "notify", "voicemail"] = "conversation",
         message: str | None = None,
+        agent: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> CallRecord:
@@ -213,11 +214,12 @@ class Client:
             to: whom to call.
             from_: one of your own numbers.
             mode: what the call is for.
-            message: said after the greeting.
+            message: said first, in place of the greeting.
+            agent: whom the agent engine asks.
             metadata: JSON that stays with the call.
             idempotency_key: asked again under the same key, the same call is answered; a new one by default.
         """
-        wanted = {"to": to, "from": from_, "mode": mode, "message": message, "metadata": metadata}
+        wanted = {"to": to, "from": from_, "mode": mode, "message": message, "agent": agent, "metadata": metadata}
         body = {name: value for name, value in wanted.items() if value is not None}
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
         return cast("CallRecord", await self._json("POST", "/v1/calls", body=body, headers=headers))

@@ -36,6 +36,7 @@ from openclaw_actors.observability.logs import configure_logs, get_logger, stop_
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.settings import Settings
 from openclaw_actors.store.store import Store
+from openclaw_actors.telephony.phone import Phone
 from openclaw_actors.turns.vad import load_silero
 from openclaw_actors.webhooks.deliverer import Deliverer
 
@@ -63,6 +64,8 @@ class Host:
         self.places = Places(settings.server.max_calls or CALLS_A_PROCESS)
         self.hub = EventHub()
         self.switchboard: pykka.ActorRef[Switchboard]
+        self.phone: Phone | None = None
+        """Calls by phone, once it has started; None where no carrier is configured."""
         self.url = ""
         """Where the console is, with the port that was really bound."""
         self._ssl = ssl_context
@@ -143,10 +146,20 @@ class Host:
         self._closing.push_async_callback(stop)
 
     async def _listen(self) -> None:
-        app = build_app(self.settings, self.board, self.store, self.hub, ready=self.readiness)
+        self.phone = await self._open_phone()
+        app = build_app(self.settings, self.board, self.store, self.hub, ready=self.readiness, phone=self.phone)
         listener = await listen(app, self.settings.server, self._ssl)
         self._closing.push_async_callback(listener.aclose)
         self.url = listener.url
+
+    async def _open_phone(self) -> Phone | None:
+        """Calls by phone, where a carrier is configured."""
+        if not self.settings.twilio.account_sid:
+            return None
+        phone = Phone(self.settings, self.board, self.hub, self.store)
+        self._closing.push_async_callback(phone.aclose)
+        await phone.start()
+        return phone
 
     async def _render_own_lines(self) -> None:
         """Make the lines that must not wait: the apology as a clip, the greeting into the cache."""

@@ -42,6 +42,8 @@ class CallProfile:
         language: BCP 47, of what the caller speaks and hears; empty: found out from what is said.
         greeting: said first; None: the settings', empty: nothing.
         system_prompt: in place of the settings'.
+        max_duration_s: how long it may last at most, within the settings' own limit; 0: no limit of its own.
+        asks_pin: the caller must give ``numbers.pin`` before the agent hears anything.
     """
 
     agent: str = ""
@@ -49,10 +51,29 @@ class CallProfile:
     language: str = ""
     greeting: str | None = None
     system_prompt: str = ""
+    max_duration_s: float = 0.0
+    asks_pin: bool = False
 
 
 NO_PROFILE = CallProfile()
 """All as the settings say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """What a carrier adds to a call.
+
+    Args:
+        call_id: the carrier's own name for the call, such as Twilio's CallSid; empty while there is none.
+        ring_timeout_s: above 0, the far end is still to be dialled, and the call ends unless it answers by then.
+    """
+
+    call_id: str = ""
+    ring_timeout_s: float = 0.0
+
+
+NO_CARRIAGE = Carriage()
+"""No carrier is in it, or the call is there already."""
 
 
 # --- The road: sound goes round in one direction --------------------------------------------------
@@ -335,6 +356,7 @@ class StartCall:
     resume: str = ""
     callee: str = ""
     profile: CallProfile = NO_PROFILE
+    carriage: Carriage = NO_CARRIAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,10 +391,56 @@ class ToCall:
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """The connection's state: connecting, connected, disconnected, failed or closed. Peer → Call."""
+    """The connection's state: ringing, connecting, connected, disconnected, failed or closed. Peer → Call."""
 
     state: str
     peer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEnded:
+    """The far end is over for good, and this is how: the call ends with this status. Peer → Call."""
+
+    status: Literal["completed", "busy", "no-answer", "failed", "canceled"]
+    reason: str
+    peer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dtmf:
+    """The caller has pressed a key, or several: 0-9, A-D, ``*`` or ``#``. Peer → Call."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPaused:
+    """A while has gone by since so many keys were pressed. Call → itself."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """The carrier has taken the call, and this is its name for it. Telephony → Call."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """The carrier has found out who took the call: human, machine_…, fax or unknown. Telephony → Call."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Say this as soon as the call is answered, hear nothing, and hang up when it is spoken. Telephony → Call."""
+
+    text: str
+    reason: str = "announced"
+    """Of the call's end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from openclaw_actors.messages import NO_PROFILE, CallProfile
+from openclaw_actors.messages import NO_CARRIAGE, NO_PROFILE, CallProfile, Carriage
 from openclaw_actors.transports.peer import Peer
 
 
@@ -52,6 +52,7 @@ class Board(Protocol):
         resume: str = "",
         callee: str = "",
         profile: CallProfile = NO_PROFILE,
+        carriage: Carriage = NO_CARRIAGE,
     ) -> StartedCall:
         """Begin the call on ``peer``, or give ``peer`` to the call that ``resume`` names.
 
@@ -66,6 +67,7 @@ class Board(Protocol):
             resume: a ``resume_token``; empty for a new call.
             callee: who is called, as ``caller``.
             profile: what the call has of its own.
+            carriage: what its carrier adds; ``Dialled`` tells the call when it has been dialled.
 
         Raises:
             RefusalError: 409 or 410 (such as ``resume_expired``), or 503 as in ``admit``.

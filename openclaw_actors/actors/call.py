@@ -15,8 +15,10 @@ from typing import Any
 
 import pykka
 
-from openclaw_actors.actors.events import EventHub, EventLog, now_rfc3339
+from openclaw_actors.actors.course import CallSpec, Course
+from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
+from openclaw_actors.actors.keys import Keys
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.peer_ear import PeerEar
@@ -25,21 +27,25 @@ from openclaw_actors.actors.steering import HoldSounds, Steer, Steering
 from openclaw_actors.actors.tree import Tree
 from openclaw_actors.engines.catalogue import Catalogue
 from openclaw_actors.engines.tts.synthesis import Synthesis
-from openclaw_actors.errors import RefusedEngineError, UnavailableEngineError
+from openclaw_actors.errors import RefusalError, RefusedEngineError, UnavailableEngineError
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import (
-    NO_PROFILE,
-    CallProfile,
+    Announce,
+    AnsweredBy,
     Describe,
+    Dialled,
     Down,
+    Dtmf,
     Ended,
     Ending,
     Farewell,
     HangUp,
     Heard,
+    KeysPaused,
     Line,
     MediaStarted,
     Overdue,
+    PeerEnded,
     PeerState,
     PlayoutMoved,
     Pong,
@@ -50,6 +56,7 @@ from openclaw_actors.messages import (
     Restart,
     Stage,
     Tick,
+    Transfer,
     Unwanted,
     Useful,
 )
@@ -76,21 +83,6 @@ class Services:
     apologies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     """A clip rendered in advance by codec name: it needs no stage."""
     hold_sounds: HoldSounds = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class CallSpec:
-    """Who calls, on what."""
-
-    call_id: str
-    peer: Peer
-    direction: str
-    caller: str
-    metadata: Mapping[str, Any]
-    history: tuple[Line, ...] = ()
-    resumed_from: str = ""
-    callee: str = ""
-    profile: CallProfile = NO_PROFILE
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -123,13 +115,13 @@ class Call(LoopActor):
         self._playout = Playout(spec.peer.codec, self._playout_moved)
         self._events = EventLog(spec.call_id, services.hub, self._send_to_client)
         self._ear = PeerEar(self.actor_ref, 1)
-        self._created_at = time.monotonic()
-        self._started_at = now_rfc3339()
-        self._answered_at = ""
-        self._ended_at = ""
-        self._status, self._end_reason, self._media_state = "in-progress", "", "new"
+        self._course = Course(spec, engines.names(), self.publish)
+        self._media_state = "new"
+        self._last_words: Announce | None = None
+        self._keys = Keys(self.later, self._pressed)
+        self._transferring = False
         self._media_seen = False
-        self._peer_at = self._created_at
+        self._peer_at = time.monotonic()
         self._closing = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -138,7 +130,7 @@ class Call(LoopActor):
         """Start the stages, attach the peer."""
         self.context = CallContext(
             call_id=self.spec.call_id,
-            caller=self.spec.caller,
+            caller=self.spec.party,
             profile=self.spec.profile,
             settings=self._settings,
             memory=self._memory,
@@ -151,15 +143,7 @@ class Call(LoopActor):
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
-        self._events.publish(
-            "call.initiated",
-            transport=self.peer.transport,
-            direction=self.spec.direction,
-            engines=self._engines.names(),
-            metadata=dict(self.spec.metadata),
-            resumed_from=self.spec.resumed_from,
-            **{"from": self.spec.caller, "to": self.spec.callee},
-        )
+        self._course.begin()
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
         self.peer.attach(self._playout, self._ear)
@@ -168,13 +152,12 @@ class Call(LoopActor):
     def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:  # noqa: ARG002 - nobody re-reads it
         """Tell the Switchboard, once, however the Call ended; it closes a peer that is still open."""
         if reason is not None:
-            self._status, self._end_reason = "failed", "internal_error"
+            self._course.end("failed", "internal_error")
             if hasattr(self, "tree"):
                 self.tree.kill()
-            if not self._ended_at:
-                self._tell_end()
-            self._tell_switchboard(Ending(self.spec.call_id, self._end_reason, self._history()))
-        self._tell_switchboard(Ended(self.spec.call_id, self._status, self._end_reason))
+            self._course.tell_end()
+            self._tell_switchboard(Ending(self.spec.call_id, self._course.end_reason, self._history()))
+        self._tell_switchboard(Ended(self.spec.call_id, self._course.status, self._course.end_reason))
 
     def _tell_switchboard(self, message: Any) -> None:
         try:
@@ -213,12 +196,12 @@ class Call(LoopActor):
             return None
         if isinstance(message, Steer):
             self.steering.steer(message)
+            self._hang_up_when_all_is_said()
             return None
         match message:
             case PlayoutMoved():
                 self.floor.playout_moved()
-                if self.floor.farewell_spoken:
-                    self._hang_up("completed", "agent_hangup")
+                self._hang_up_when_all_is_said()
             case Report():
                 if self.tree.current(message.stage, message.incarnation):
                     self._report(message.stage, message.body)
@@ -230,6 +213,20 @@ class Call(LoopActor):
                 self._tick()
             case PeerState():
                 self._peer_state(message)
+            case PeerEnded():
+                self._peer_ended(message)
+            case Dialled():
+                self._course.dialled(message.carrier_call_id)
+            case AnsweredBy(what):
+                self.publish("call.answered_by", what=what)
+            case Announce():
+                self._announce(message)
+            case Transfer():
+                self._transfer(message.to)
+            case Dtmf(digits):
+                self._keys.press(digits)
+            case KeysPaused(count):
+                self._keys.paused(count)
             case Overdue():
                 self.floor.overdue(message.utterance)
             case MediaStarted():
@@ -237,7 +234,7 @@ class Call(LoopActor):
             case Rejoin():
                 self._rejoin(message.peer)
             case HangUp():
-                self._hang_up("completed", message.reason)
+                self._hang_up("canceled" if self._course.is_unanswered else "completed", message.reason)
             case Describe():
                 return self._describe()
         return None
@@ -309,30 +306,76 @@ class Call(LoopActor):
     def _peer_state(self, message: PeerState) -> None:
         if message.peer != self._ear.number:
             return
-        self._media_state = message.state
         self.log.info("peer", state=message.state)
+        if message.state == "ringing":
+            self._course.ringing()
+            return
+        self._media_state = message.state
         if message.state == "connected":
             self._connected()
-        elif message.state in {"failed", "closed"}:
-            self._hang_up("completed" if self._answered_at else "failed", f"peer_{message.state}")
+        elif message.state in {"failed", "closed"} and not self._transferring:
+            self._hang_up("completed" if self._course.is_answered else "failed", f"peer_{message.state}")
+
+    def _peer_ended(self, message: PeerEnded) -> None:
+        if message.peer != self._ear.number or self._transferring:
+            return
+        if message.status == "completed" and self._course.is_unanswered:
+            # Somebody answered, but their voice never came to us: docs/phone.md says what to look at.
+            self._hang_up("failed", "no_stream")
+        else:
+            self._hang_up(message.status, message.reason)
 
     def _media_started(self, at: float) -> None:
         if not self._media_seen:
             self._media_seen = True
-            metrics.call_setup_seconds.observe(at - self._created_at)
+            metrics.call_setup_seconds.observe(self._course.setup_s(at))
         self.publish("call.media.connected")
 
     def _connected(self) -> None:
         self.publish("call.stages", stages=self.tree.describe())
         self._peer_at = time.monotonic()
-        if self._answered_at:
+        if not self._course.answered():
             return
-        self._answered_at = now_rfc3339()
-        self.context.answered_at = time.monotonic()
-        self.publish("call.answered")
-        greeting = self.context.greeting
-        if greeting:
-            self.floor.greet(greeting)
+        self.context.answered_at = self.floor.active_at = self._course.answered_at
+        if self._last_words is not None:
+            self.floor.announce(self._last_words.text)
+        else:
+            self.floor.greet(self.context.greeting)
+
+    def _announce(self, message: Announce) -> None:
+        self._last_words = message
+        if self._course.is_answered:
+            self.floor.announce(message.text)
+
+    def _pressed(self, digits: str) -> None:
+        if not self.floor.is_closed:  # what is pressed there is the PIN, which no record may hold
+            self.publish("call.dtmf", digits=digits, direction="in", cut=False)
+        if not self._memory.deaf:
+            self.floor.pressed(digits)
+
+    def _hang_up_when_all_is_said(self) -> None:
+        if self.floor.farewell_spoken:
+            self._hang_up("completed", self._last_words.reason if self._last_words else "agent_hangup")
+
+    def _transfer(self, to: str) -> None:
+        waits = self._course.is_unanswered
+        if self._transferring or waits:
+            why = "The call is not answered yet." if waits else "The call is being transferred already."
+            self.publish("call.transfer_failed", to=to, code="not_now", detail=why)
+            return
+        self._transferring = True
+        self.spawn(self._hand_over(to))
+
+    async def _hand_over(self, to: str) -> None:
+        try:
+            await self.peer.transfer(to)
+        except RefusalError as refusal:
+            self._transferring = False
+            self.publish("call.transfer_failed", to=to, code=refusal.code, detail=refusal.detail)
+            if self._media_state in {"failed", "closed"}:
+                self._hang_up("completed", f"peer_{self._media_state}")
+        else:
+            self._hang_up("completed", "transferred")
 
     def _rejoin(self, peer: Peer) -> None:
         old, self.peer = self.peer, peer
@@ -351,12 +394,15 @@ class Call(LoopActor):
 
     def _tick(self) -> None:
         now = time.monotonic()
-        calls = self._settings.calls
-        if self._memory.held:
+        calls, course = self._settings.calls, self._course
+        longest_s = min(calls.max_duration_s, self.spec.profile.max_duration_s or calls.max_duration_s)
+        if self._memory.held or course.is_unanswered:
             self.floor.active_at = now
-        if self._answered_at and now - self.context.answered_at > calls.max_duration_s:
+        if course.rings_too_long:
+            self._hang_up("no-answer", "ring_timeout")
+        elif now - course.answered_at > longest_s:
             self._hang_up("completed", "max_duration")
-        elif self._answered_at and now - max(self._ear.media_at, self._peer_at) > calls.no_media_timeout_s:
+        elif course.is_answered and now - max(self._ear.media_at, self._peer_at) > calls.no_media_timeout_s:
             self._hang_up("completed", "no_media")
         elif now - self.floor.active_at > calls.idle_timeout_s:
             self._hang_up("completed", "idle_timeout")
@@ -370,7 +416,7 @@ class Call(LoopActor):
         if self._closing:
             return
         self._closing = True
-        self._status, self._end_reason = status, reason
+        self._course.end(status, reason)
         self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
         self.spawn(self._close(after))
 
@@ -378,39 +424,20 @@ class Call(LoopActor):
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
-        self._tell_end()
+        self._course.tell_end()
         await self.peer.aclose()
-        self.log.info("call ended", status=self._status, reason=self._end_reason)
+        self.log.info("call ended", status=self._course.status, reason=self._course.end_reason)
         self.stop()
-
-    def _tell_end(self) -> None:
-        self._ended_at = now_rfc3339()
-        duration_ms = round(self.seconds() * 1000)
-        self.publish("call.ended", status=self._status, reason=self._end_reason, duration_ms=duration_ms)
-
-    def seconds(self) -> float:
-        """How long the call has been up."""
-        return time.monotonic() - self._created_at
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "id": self.spec.call_id,
-            "status": self._status,
+            **self._course.describe(),
             "media_state": self._media_state,
             "muted": self._memory.muted,
             "held": self._memory.held,
             "transport": self.peer.transport,
-            "direction": self.spec.direction,
-            "from": self.spec.caller,
-            "to": self.spec.callee,
-            "agent": self.spec.profile.agent,
             "engines": self.context.engines.names(),
-            "started_at": self._started_at,
-            "answered_at": self._answered_at,
-            "ended_at": self._ended_at,
-            "end_reason": self._end_reason,
             "restarts": self.tree.restarts(),
             "latency": self.floor.clock.describe(),
-            "metadata": dict(self.spec.metadata),
             "stages": self.tree.describe(),
         }

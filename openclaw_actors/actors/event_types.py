@@ -48,6 +48,24 @@ class CallInitiated(EventData):
     engines: ServingEngines
     metadata: dict[str, Any] = Field(description="What the client sent along with its offer.")
     resumed_from: str = Field(description="The ended call whose conversation goes on here; empty for a new one.")
+    carrier_call_id: str = Field("", description="The carrier's own name for it, such as Twilio's CallSid.")
+
+
+class AnsweredBy(EventData):
+    """The carrier has found out who took the call that was placed (`outbound.answering_machine`)."""
+
+    what: str = Field(
+        description="`human`, `machine_start`, `machine_end_beep`, `machine_end_silence`, `machine_end_other`, `fax`, "
+        "or `unknown`."
+    )
+
+
+class TransferFailed(EventData):
+    """The call could not be given to another number, and goes on."""
+
+    to: str
+    code: str = Field(description="A stable word, as of the API's problems.")
+    detail: str
 
 
 class CallEnded(EventData):
@@ -56,7 +74,10 @@ class CallEnded(EventData):
     status: Literal["completed", "busy", "no-answer", "failed", "canceled"]
     reason: str = Field(
         description="Why: `caller_hangup`, `agent_hangup`, `api_hangup`, `peer_closed`, `peer_failed`, `no_media`, "
-        "`idle_timeout`, `max_duration`, `shutdown`, `internal_error`, `host_restarted`, `stage_failed:<stage>`."
+        "`idle_timeout`, `max_duration`, `shutdown`, `internal_error`, `host_restarted`, `stage_failed:<stage>`. "
+        "Of calls by phone also `busy`, `no_answer`, `ring_timeout`, `announced` (the message was spoken), `machine` "
+        "(one answered), `transferred`, `daily_minutes`, `no_stream`, `carrier_refused:<code>`, "
+        "`carrier_failed:<code>`, `not_recorded`, `pin_refused`."
     )
     duration_ms: Milliseconds | None = Field(None, description="Not with `host_restarted`.")
     ended_at: str | None = Field(
@@ -138,11 +159,20 @@ class CallResumed(EventData):
     held_ms: Milliseconds
 
 
+class Pin(EventData):
+    """The caller has given a PIN. Until it is right, nothing of what they say is told, put on record, or answered."""
+
+    accepted: bool
+    tries_left: int = Field(ge=0, description="At 0 the call ends (`pin_refused`).")
+
+
 class Dtmf(EventData):
-    """Keys of a telephone were sent."""
+    """Keys of a telephone were pressed. Those of a PIN are not told."""
 
     digits: str = Field(description="`0`-`9`, `A`-`D`, `*`, `#`; `w` is half a second's pause.")
-    direction: Literal["out"] = Field(description="`out`: we sent them to the caller's side.")
+    direction: Literal["in", "out"] = Field(
+        description="`in`: the caller pressed them, up to `#` or a pause; `out`: we sent them to the caller's side."
+    )
     cut: bool = Field(description="Not all of them were sent.")
 
 
@@ -191,7 +221,9 @@ class EventType:
 
 
 EVENT_TYPES: dict[str, EventType] = {
+    "call.queued": EventType(CallInitiated, says="A number is to be dialled; the carrier has not taken the call yet."),
     "call.initiated": EventType(CallInitiated),
+    "call.ringing": EventType(Nothing, says="It rings at the number that was dialled."),
     "call.media.connected": EventType(Nothing, says="The caller's first sound has arrived; anew after a reconnect."),
     "call.answered": EventType(Nothing, says="The connection stands; the agent greets."),
     "call.speech.started": EventType(SpeechStarted),
@@ -203,7 +235,10 @@ EVENT_TYPES: dict[str, EventType] = {
     "call.held": EventType(CallHeld),
     "call.resumed": EventType(CallResumed),
     "call.dtmf": EventType(Dtmf),
+    "call.pin": EventType(Pin),
     "call.played": EventType(Played),
+    "call.answered_by": EventType(AnsweredBy),
+    "call.transfer_failed": EventType(TransferFailed),
     "call.stages": EventType(CallStages, webhooks=False),
     "call.stage.restarted": EventType(StageRestarted),
     "call.engine.switched": EventType(EngineSwitched),

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from openclaw_actors.actors import pin as pin_door
 from openclaw_actors.actors import sounds
 from openclaw_actors.actors.events import EventLog
 from openclaw_actors.actors.latency import TurnClock
 from openclaw_actors.actors.memory import OpenUtterance
+from openclaw_actors.actors.pin import PinDoor
 from openclaw_actors.actors.stage import CallContext
 from openclaw_actors.messages import (
+    Announce,
     Ask,
     Credit,
     Heard,
@@ -73,9 +76,12 @@ class Floor:
         self._sounds: dict[int, PlayAudio | SendDtmf] = {}
         self._memory = context.memory
         self._playout = context.playout
-        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting}
+        pin = context.settings.numbers.pin.get_secret_value()
+        self._door = PinDoor(pin) if pin and context.profile.asks_pin else None
+        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting, pin_door.ASK, pin_door.WRONG, pin_door.WELCOME}
         self._onset_at = 0.0
         self._farewell = 0
+        self._last_words = 0
         self._crashes: dict[int, int] = {}
         self._phrase_crashes = ((0, 0), 0)
         self.clock = TurnClock()
@@ -99,8 +105,8 @@ class Floor:
             barge_in=turns.barge_in,
             resume_false_interruption=turns.resume_false_interruption,
             preemptive=turns.preemptive,
-            speculative=agent.speculative,
-            repeatable=agent.repeatable,
+            speculative=agent.speculative and not self.is_closed,
+            repeatable=agent.repeatable or self.is_closed,
         )
 
     # --- the caller -------------------------------------------------------------------------------
@@ -136,7 +142,7 @@ class Floor:
         self.active_at = time.monotonic()
         if heard.final:
             self.clock.heard(heard.utterance, self.active_at)
-        elif heard.text:
+        elif heard.text and not self.is_closed:
             self._events.publish(
                 "call.transcript", role="user", text=heard.text, final=False, utterance=heard.utterance
             )
@@ -145,6 +151,38 @@ class Floor:
     def typed(self, text: str) -> None:
         """The caller wrote it."""
         self._carry_out(self._dialogue.typed(text))
+
+    def pressed(self, digits: str) -> None:
+        """The caller has pressed these keys: a line of theirs, marked as what it is."""
+        self.active_at = time.monotonic()
+        self.typed(f"[keys pressed] {' '.join(digits)}")
+
+    @property
+    def is_closed(self) -> bool:
+        """The caller has still to give a PIN: nothing of theirs reaches the agent, or any record."""
+        return self._door is not None
+
+    def _at_the_door(self, door: PinDoor, turn: int, text: str) -> None:
+        """Answer in the agent's place."""
+        verdict = door.judge(text)
+        if verdict != "more":
+            self._dialogue.forget()
+        if verdict in {"right", "wrong", "refused"}:
+            self._events.publish("call.pin", accepted=verdict == "right", tries_left=door.tries_left)
+        match verdict:
+            case "right":
+                self._door = None
+                self.refresh_rules()
+                self._say(turn, self._context.greeting or pin_door.WELCOME)
+            case "wrong":
+                self._say(turn, pin_door.WRONG)
+            case "refused":
+                self._say(turn, "")
+                self._later(0, Announce(pin_door.REFUSED, "pin_refused"))
+            case "more":
+                self._say(turn, "")
+            case "nothing":
+                self._say(turn, pin_door.ASK)
 
     def _owe(self, utterance: int, rev: int, end: int | None) -> None:
         owed = self._memory.unheard.get(utterance)
@@ -165,8 +203,10 @@ class Floor:
         self._carry_out(self._dialogue.play(sound))
 
     def greet(self, text: str) -> None:
-        """Speak first, unless the caller already has."""
-        self._carry_out(self._dialogue.greet(text))
+        """Speak first, unless the caller already has; an empty ``text`` is nothing, but for the door."""
+        text = pin_door.ASK if self.is_closed else text
+        if text:
+            self._carry_out(self._dialogue.greet(text))
 
     def overdue(self, utterance: int) -> None:
         """The words of this utterance have been awaited for a while."""
@@ -190,6 +230,15 @@ class Floor:
         turn = self._playout.unhold()
         if turn:
             self._end_pause(turn)
+
+    def announce(self, text: str) -> None:
+        """Say this to one who is not listened to any more, and then no more."""
+        if self._memory.held:
+            self.unhold()
+        self._memory.muted = True
+        self._carry_out(self._dialogue.announce(text))
+        turn = self._dialogue.turn
+        self._farewell = self._last_words = turn.number if turn is not None else 0
 
     def farewell(self, turn: int) -> None:
         """The call ends when this turn has been spoken whole."""
@@ -317,12 +366,10 @@ class Floor:
         for decision in decided:
             self._decide(decision)
 
-    def _decide(self, decision: decisions.Decision) -> None:  # noqa: C901 - one line a kind of decision
-        ports = self._context.ports
+    def _decide(self, decision: decisions.Decision) -> None:
         match decision:
-            case decisions.AskAgent(turn, text, history, unfinished):
-                self.clock.asked(turn)
-                ports["agent"].tell(Ask(turn, text, history, unfinished))
+            case decisions.AskAgent():
+                self._ask(decision)
             case decisions.Speak(turn, text) | decisions.Excuse(turn, text):
                 self._say(turn, text)
             case decisions.Play(turn, sound):
@@ -339,14 +386,26 @@ class Floor:
             case decisions.Cut(fence, barge_in):
                 self._tell_cut(fence, barge_in=barge_in)
             case decisions.Said(text, utterance):
-                self.clock.answering(utterance)
-                self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
-                if self._context.settings.logs.transcripts:
-                    _log.info("the caller said", call_id=self._context.call_id, text=text)
+                self._said(text, utterance)
             case decisions.Closed(utterance):
                 self._close(utterance)
             case decisions.Speculated(result):
                 metrics.speculations_total.labels(result=result).inc()
+
+    def _ask(self, ask: decisions.AskAgent) -> None:
+        if self._door is not None:
+            self._at_the_door(self._door, ask.turn, ask.text)
+            return
+        self.clock.asked(ask.turn)
+        self._context.ports["agent"].tell(Ask(ask.turn, ask.text, ask.history, ask.unfinished))
+
+    def _said(self, text: str, utterance: int) -> None:
+        if self.is_closed:
+            return  # it may be the PIN
+        self.clock.answering(utterance)
+        self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
+        if self._context.settings.logs.transcripts:
+            _log.info("the caller said", call_id=self._context.call_id, text=text)
 
     def _say(self, turn: int, text: str) -> None:
         """A line of our own, phrase by phrase, so that a long one does not run ahead of its credit."""
@@ -381,6 +440,8 @@ class Floor:
             self._sound_over(turn, cut=True)
         if self._farewell < fence:
             self._farewell = 0
+        if 0 < self._last_words < fence:
+            self.farewell_spoken = True  # they were broken off, and nothing comes after them
         if barge_in:
             self._tell_barge_in(fence - 1, "interrupted")
 

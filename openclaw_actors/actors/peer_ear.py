@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pykka
 
 from openclaw_actors.actors.supervision import Port
 from openclaw_actors.errors import RefusalError
-from openclaw_actors.messages import AudioIn, HangUp, MediaStarted, Mute, PeerState, SayText, SendText, Silence
+from openclaw_actors.messages import (
+    AudioIn,
+    Dtmf,
+    HangUp,
+    MediaStarted,
+    Mute,
+    PeerEnded,
+    PeerState,
+    SayText,
+    SendText,
+    Silence,
+)
 
+KEYS = frozenset("0123456789ABCD*#")
+KEYS_LIMIT = 64
 TEXT_LIMIT = 4096
 """Characters in one line that a client sends: what /audio/speech takes at once."""
 
@@ -50,6 +63,14 @@ class PeerEar:
         """
         self._tell(parse_command(command))
 
+    def on_dtmf(self, digit: str) -> None:
+        """A key."""
+        self._tell(Dtmf(digit))
+
+    def on_end(self, status: str, reason: str) -> None:
+        """The far end is over."""
+        self._tell(PeerEnded(cast("Any", status), reason, self.number))
+
     def _tell(self, message: Any) -> None:
         if self._call is not None and self._call.is_alive():
             self._call.tell(message)
@@ -71,6 +92,8 @@ def parse_command(command: Mapping[str, Any]) -> Any:
         if not isinstance(on, bool):
             raise RefusalError(422, "bad_command", "mute needs on: true or false")
         return Mute(on)
+    if kind == "dtmf":
+        return _keys(command.get("digits"))
     if kind in {"say", "text"}:
         text = command.get("text")
         if not isinstance(text, str) or not text.strip():
@@ -78,4 +101,11 @@ def parse_command(command: Mapping[str, Any]) -> Any:
         if len(text) > TEXT_LIMIT:
             raise RefusalError(422, "bad_command", f"a text may have {TEXT_LIMIT} characters; this has {len(text)}")
         return SayText(text.strip()) if kind == "say" else SendText(text.strip())
-    raise RefusalError(422, "bad_command", "type must be say, text, interrupt, mute or hangup")
+    raise RefusalError(422, "bad_command", "type must be say, text, interrupt, mute, dtmf or hangup")
+
+
+def _keys(digits: Any) -> Dtmf:
+    keys = digits.upper() if isinstance(digits, str) else ""
+    if not 0 < len(keys) <= KEYS_LIMIT or not set(keys) <= KEYS:
+        raise RefusalError(422, "bad_command", f"dtmf needs digits: 1 to {KEYS_LIMIT} of 0-9, A-D, * and #")
+    return Dtmf(keys)

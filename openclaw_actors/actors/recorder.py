@@ -113,8 +113,10 @@ def entries_of(event: Event) -> tuple[Entry, ...]:
 def _changes(event: Event, data: Any) -> tuple[Entry, ...]:  # noqa: PLR0911 - one line a kind of event
     call_id, at = event.call_id, event.time
     match event.type:
+        case "call.queued":
+            return (CallEntry(call_id, at, {"status": "queued", "started_at": at, **_beginning(data)}),)
         case "call.initiated":
-            return (CallEntry(call_id, at, {"status": "initiated", "started_at": at, **_beginning(data)}),)
+            return (CallEntry(call_id, at, {"status": "initiated", **_beginning(data)}),)
         case "call.ringing":
             return (CallEntry(call_id, at, {"status": "ringing"}),)
         case "call.answered":
@@ -163,6 +165,7 @@ def _beginning(data: Any) -> dict[str, Any]:
         "engines": dict(data.get("engines") or {}),
         "metadata": dict(data.get("metadata") or {}),
         "resumed_from": str(data.get("resumed_from", "")),
+        "carrier_call_id": str(data.get("carrier_call_id", "")),
     }
 
 

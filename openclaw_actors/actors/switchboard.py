@@ -12,13 +12,16 @@ from typing import Any
 import pykka
 
 from openclaw_actors.actors.board import Admission, StartedCall
-from openclaw_actors.actors.call import Call, CallSpec, Services, choose_engines
+from openclaw_actors.actors.call import Call, Services, choose_engines
+from openclaw_actors.actors.course import CallSpec
 from openclaw_actors.actors.events import ulid
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
+    NO_CARRIAGE,
     NO_PROFILE,
     CallProfile,
+    Carriage,
     Describe,
     DescribeCall,
     Ended,
@@ -194,6 +197,7 @@ class Switchboard(LoopActor):
             resumed_from=resumed_from,
             callee=message.callee,
             profile=message.profile,
+            carriage=message.carriage,
         )
         self._places.refuse_when_closed()
         try:
@@ -313,10 +317,19 @@ class SwitchboardBoard:
         resume: str = "",
         callee: str = "",
         profile: CallProfile = NO_PROFILE,
+        carriage: Carriage = NO_CARRIAGE,
     ) -> StartedCall:
         """As Board.start."""
         message = StartCall(
-            admission.transport, admission.direction, peer, caller, metadata, resume, callee=callee, profile=profile
+            admission.transport,
+            admission.direction,
+            peer,
+            caller,
+            metadata,
+            resume,
+            callee=callee,
+            profile=profile,
+            carriage=carriage,
         )
         starting = asyncio.ensure_future(self._answer_to(message))
         try:

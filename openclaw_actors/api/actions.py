@@ -43,11 +43,19 @@ from openclaw_actors.messages import (
     SendDtmf,
     SendText,
     Silence,
+    Transfer,
     Unhold,
 )
 from openclaw_actors.settings.sections import Limits
 from openclaw_actors.stamps import ulid
 from openclaw_actors.store.store import Store
+from openclaw_actors.telephony.outbound import CARRIERS, Outbound
+
+NOT_TO_BE_CALLED: dict[int, tuple[str, ...]] = {
+    403: ("number_not_allowed", "own_number"),
+    429: ("hourly_cap", "daily_minutes"),
+}
+"""What is answered when a number may not be called, or not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Action:
         body: the model that reads its body.
         message: what the call is told; None where no transport can do it yet.
         choices: the models of its body, where that is one of several.
+        by_phone: only a phone's carrier can do it.
     """
 
     name: str
@@ -67,6 +76,7 @@ class Action:
     body: type[Command | PlayCommand]
     message: Callable[[Any], Any] | None
     choices: tuple[type[BaseModel], ...] = ()
+    by_phone: bool = False
 
 
 def _sound(command: PlayCommand) -> PlayAudio:
@@ -93,7 +103,9 @@ ACTIONS = (
     Action("send_dtmf", "Send keys as tones.", DtmfCommand, lambda body: SendDtmf(body.digits)),
     Action("play", "Play a sound, after what is being said.", PlayCommand, _sound, (PlayClip, PlayFile)),
     Action("send_text", "Take this as said by the caller.", TextCommand, lambda body: SendText(body.text.strip())),
-    Action("transfer", "Give the call to another number.", TransferCommand, None),
+    Action(
+        "transfer", "Give the call to another number.", TransferCommand, lambda body: Transfer(body.to), by_phone=True
+    ),
     Action("record_start", "Begin to record.", Command, None),
     Action("record_stop", "Stop recording.", Command, None),
 )
@@ -108,19 +120,30 @@ class Actions:
         store: tells calls that are over from those that never were.
         commands: does each once.
         pool: reads sounds, 5-30 ms each.
+        outbound: says whom a call may be given to; None where no carrier is configured.
     """
 
-    def __init__(self, limits: Limits, board: Board, store: Store, commands: Commands, pool: Executor) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        board: Board,
+        store: Store,
+        commands: Commands,
+        pool: Executor,
+        outbound: Outbound | None = None,
+    ) -> None:
         self._limits = limits
         self._board = board
         self._store = store
         self._commands = commands
         self._pool = pool
+        self._outbound = outbound
 
     def routes(self) -> Iterator[Route]:
         """One for each action."""
         for action in ACTIONS:
-            more: tuple[str, ...] = ("not_supported_on_transport",) if action.message is None else ()
+            is_limited = action.message is None or action.by_phone
+            more: tuple[str, ...] = ("not_supported_on_transport",) if is_limited else ()
             more += ("bad_sound",) if action.body is PlayCommand else ()
             yield Route(
                 "POST",
@@ -136,8 +159,13 @@ class Actions:
                     404: ("no_such_call",),
                     409: ("call_ended", *PROBLEMS[409]),
                     422: (*more, *PROBLEMS[422]),
+                    **(NOT_TO_BE_CALLED if action.by_phone else {}),
                 },
-                detail="No transport can do it yet." if action.message is None else "",
+                detail="No transport can do it yet."
+                if action.message is None
+                else "Only calls by phone; the number must be one that may be called."
+                if action.by_phone
+                else "",
             )
 
     def _handler(self, action: Action) -> Handler:
@@ -156,7 +184,7 @@ class Actions:
                 f"calls/{call_id}/actions",
                 body.command_id,
                 [action.name, body.model_dump(mode="json")],
-                lambda: self._act(action, call_id, body),
+                lambda _: self._act(action, call_id, body),
             )
             return respond(done)
 
@@ -171,11 +199,21 @@ class Actions:
                 "not_supported_on_transport",
                 f"This call's transport has no {action.name}; no transport has it yet.",
             )
+        if isinstance(body, TransferCommand):
+            await self._allow_transfer(call_id, body.to)
         message = await self._sound(body) if isinstance(body, PlayCommand) else action.message(body)
         if not await self._board.tell(call_id, message):
             await self._refuse_past(call_id)
         accepted = Accepted(command_id=body.command_id or f"cmd_{ulid()}", call_id=call_id, action=action.name)
         return Done(202, accepted.model_dump_json())
+
+    async def _allow_transfer(self, call_id: str, to: str) -> None:
+        call = await self._board.describe_call(call_id)
+        if self._outbound is None or call is None or call["transport"] not in CARRIERS:
+            raise RefusalError(
+                422, "not_supported_on_transport", "Only a call by phone can be transferred: its carrier does it."
+            )
+        self._outbound.admit_transfer(to)
 
     async def _sound(self, body: PlayCommand) -> PlayAudio:
         try:

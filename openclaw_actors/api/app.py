@@ -28,8 +28,10 @@ from openclaw_actors.api.problems import problems
 from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Route
 from openclaw_actors.api.table import all_routes
+from openclaw_actors.api.voice import Voice
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.store import Store
+from openclaw_actors.telephony.phone import Phone
 from openclaw_actors.transports.quiet_line import QuietLine
 from openclaw_actors.transports.webrtc.peer import WebRtcPeer
 
@@ -45,6 +47,7 @@ def build_app(
     *,
     ready: Callable[[], tuple[bool, dict[str, Any]]],
     new_peer: Callable[[], AnsweringPeer] | None = None,
+    phone: Phone | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Build the application; ``listen`` of api/server.py serves it.
@@ -56,6 +59,7 @@ def build_app(
         hub: what the calls tell.
         ready: whether new calls can be taken, and what ``/readyz`` shows of it.
         new_peer: makes the connection of one call; None for WebRTC by the settings.
+        phone: calls by phone; None where no carrier is configured.
         clock: monotonic seconds.
     """
     join_tokens = JoinTokens(settings.auth.join_secret.get_secret_value(), store)
@@ -68,13 +72,15 @@ def build_app(
     offers = Offers(settings, board, gate, join_tokens, make_peer, clock)
     streams = EventStreams(settings.limits, board, store, hub)
     reference = Reference()
+    outbound = phone.outbound if phone is not None else None
     routes = all_routes(
         offers=offers,
-        calls=CallResources(settings.limits, board, store, commands, QuietLine),
-        actions=Actions(settings.limits, board, store, commands, pool),
+        calls=CallResources(settings.limits, board, store, commands, QuietLine, outbound),
+        actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
+        voice=Voice(settings.limits, gate, phone, clock),
         reference=reference,
     )
     reference.describe(routes)

@@ -44,7 +44,7 @@ async def read_json(
             "Send JSON, with Content-Type: application/json.",
             {"Accept": "application/json"},
         )
-    raw = await _read(request, body_bytes or limits.body_bytes, limits.body_timeout_s)
+    raw = await read_raw(request, limits, body_bytes)
     if not raw.strip():
         if optional:
             return parse_json(b"{}", shape)
@@ -52,7 +52,13 @@ async def read_json(
     return parse_json(raw, shape)
 
 
-async def _read(request: web.Request, body_bytes: int, timeout_s: float) -> bytes:
+async def read_raw(request: web.Request, limits: Limits, body_bytes: int = 0) -> bytes:
+    """Read the body as it is.
+
+    Raises:
+        RefusalError: 400 ``bad_body``, 408 ``slow_body``, 413 ``body_too_large``.
+    """
+    body_bytes, timeout_s = body_bytes or limits.body_bytes, limits.body_timeout_s
     if (request.content_length or 0) > body_bytes:
         raise _too_large(body_bytes)
     raw = bytearray()

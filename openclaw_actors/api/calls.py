@@ -12,13 +12,14 @@ from pydantic import BaseModel
 from openclaw_actors.actors.board import Board
 from openclaw_actors.api.auth import PRINCIPAL
 from openclaw_actors.api.bodies import read_json, read_query
-from openclaw_actors.api.commands import Commands, Done, idempotency_key, respond
+from openclaw_actors.api.commands import Commands, Done, Keep, idempotency_key, respond
 from openclaw_actors.api.models import Call, Calls, CallsQuery, PlaceCall, Transcript, TranscriptLine
 from openclaw_actors.errors import RefusalError
-from openclaw_actors.messages import SayText
+from openclaw_actors.messages import CallProfile
 from openclaw_actors.settings.sections import Limits
 from openclaw_actors.store.records import CallQuery
 from openclaw_actors.store.store import Store
+from openclaw_actors.telephony.outbound import Order, Outbound
 from openclaw_actors.transports.peer import Peer
 
 
@@ -31,50 +32,89 @@ class CallResources:
         store: the calls on record.
         commands: does what is to be done once.
         new_line: makes the far end of a ``test`` call.
+        outbound: places calls to phones; None where no carrier is configured.
     """
 
     def __init__(
-        self, limits: Limits, board: Board, store: Store, commands: Commands, new_line: Callable[[], Peer]
+        self,
+        limits: Limits,
+        board: Board,
+        store: Store,
+        commands: Commands,
+        new_line: Callable[[], Peer],
+        outbound: Outbound | None = None,
     ) -> None:
         self._limits = limits
         self._board = board
         self._store = store
         self._commands = commands
         self._new_line = new_line
+        self._outbound = outbound
 
     async def place(self, request: web.Request) -> web.Response:
         """``POST /v1/calls``."""
         key = idempotency_key(request)
         body = await read_json(request, PlaceCall, self._limits)
         done = await self._commands.once(
-            request[PRINCIPAL], "calls", key, body.model_dump(mode="json", by_alias=True), lambda: self._place(body)
+            request[PRINCIPAL],
+            "calls",
+            key,
+            body.model_dump(mode="json", by_alias=True),
+            lambda keep: self._place(body, keep),
         )
         return respond(done, Location=f"/v1/calls/{json.loads(done.body)['id']}")
 
-    async def _place(self, body: PlaceCall) -> Done:
-        if body.to != "test":
+    async def _place(self, body: PlaceCall, keep: Keep) -> Done:
+        if body.to == "test":
+            call_id = await self._call_test_line(body)
+        else:
+            call_id = await self._call_phone(body, keep)
+        return await self._placed(call_id)
+
+    async def _placed(self, call_id: str) -> Done:
+        return Done(201, _text(await self._shown(call_id)))
+
+    async def _call_phone(self, body: PlaceCall, keep: Keep) -> str:
+        if self._outbound is None:
             raise RefusalError(
                 422,
                 "no_carrier",
-                "No carrier is configured, so no phone can be called. Until one is, `test` can be called, and browsers "
-                "call in by POST /webrtc/offer.",
+                "No carrier is configured, so no phone can be called (docs/phone.md). Until one is, `test` can be "
+                "called, and browsers call in by POST /webrtc/offer.",
             )
+        if body.mode == "voicemail":
+            raise RefusalError(422, "not_supported_on_transport", "There is no mode voicemail yet; take notify.")
+        if body.mode == "notify" and body.message is None:
+            raise RefusalError(422, "message_missing", "The mode notify says a message: give one.")
+
+        async def promise(call_id: str) -> None:
+            await keep(await self._placed(call_id))
+
+        order = Order(
+            body.to,
+            sender=body.from_ or "",
+            mode=body.mode,
+            message=body.message or "",
+            agent=body.agent or "",
+            metadata=body.metadata,
+        )
+        return await self._outbound.place(order, promise)
+
+    async def _call_test_line(self, body: PlaceCall) -> str:
         if body.mode != "conversation":
             raise RefusalError(
                 422, "not_supported_on_transport", f"The mode {body.mode} needs a phone; take conversation."
             )
-        call_id = await self._call_test_line(body)
-        if body.message is not None:
-            await self._board.tell(call_id, SayText(body.message))
-        return Done(201, _text(await self._shown(call_id)))
-
-    async def _call_test_line(self, body: PlaceCall) -> str:
         admission = self._board.admit("test", "outbound")
         line = self._new_line()
         try:
             async with asyncio.timeout(self._limits.setup_timeout_s):
                 started = await self._board.start(
-                    admission, line, caller=body.from_ or "", metadata=body.metadata, resume=""
+                    admission,
+                    line,
+                    caller=body.from_ or "",
+                    metadata=body.metadata,
+                    profile=CallProfile(agent=body.agent or "", greeting=body.message),
                 )
         except BaseException as error:
             self._board.release(admission)

@@ -41,11 +41,16 @@ class Done:
     replayed: bool = False
 
 
+Keep = Callable[[Done], Awaitable[None]]
+"""Puts an answer on record before its command is done."""
+
+
 class Commands:
     """Does commands, each at most once under one key.
 
     A refused command is forgotten, so that it may succeed when asked again. One that is being done when its client
-    leaves is done to the end: its answer waits for the client who asks again.
+    leaves is done to the end: its answer waits for the client who asks again. Should this host die meanwhile, the
+    command may be done anew, unless what does it has promised an answer before.
     """
 
     def __init__(self, store: Store) -> None:
@@ -53,7 +58,7 @@ class Commands:
         self._running: set[asyncio.Task[Done]] = set()
 
     async def once(
-        self, principal: Principal, scope: str, key: str | None, payload: Any, do: Callable[[], Awaitable[Done]]
+        self, principal: Principal, scope: str, key: str | None, payload: Any, do: Callable[[Keep], Awaitable[Done]]
     ) -> Done:
         """Do it, unless it was done.
 
@@ -62,13 +67,14 @@ class Commands:
             scope: what kind of command, so that keys of other kinds are others.
             key: the client's name for it; None: it is done each time it is asked.
             payload: what is asked for, as JSON.
-            do: does it.
+            do: does it. What it gives to its argument is on record when that returns, and is the answer from then on
+                even if this host dies: whoever dials a number does so before.
 
         Raises:
             RefusalError: 409 ``command_in_flight``, 422 ``command_conflict``, 503 ``store_unavailable``, or ``do``'s.
         """
         if key is None:
-            return await do()
+            return await do(_keep_nothing)
         where = f"{principal.name}/{scope}"
         state = await self._store.begin_command(where, key, _fingerprint(payload))
         match state:
@@ -96,9 +102,9 @@ class Commands:
         if not task.cancelled():
             task.exception()  # its client may have left: then nobody else takes it
 
-    async def _do(self, where: str, key: str, do: Callable[[], Awaitable[Done]]) -> Done:
+    async def _do(self, where: str, key: str, do: Callable[[Keep], Awaitable[Done]]) -> Done:
         try:
-            done = await do()
+            done = await do(lambda done: self._store.finish_command(where, key, done.status, done.body))
         except BaseException:
             await self._note(self._store.forget_command(where, key))
             raise
@@ -138,6 +144,10 @@ def respond(done: Done, **headers: str) -> web.Response:
     if done.replayed:
         headers["Idempotent-Replayed"] = "true"
     return web.Response(body=done.body.encode(), status=done.status, content_type="application/json", headers=headers)
+
+
+async def _keep_nothing(_: Done) -> None:
+    """Nobody will ask again: there is no key."""
 
 
 def _fingerprint(payload: Any) -> str:

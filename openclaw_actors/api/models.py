@@ -117,7 +117,14 @@ class PlaceCall(Body):
     )
     from_: PhoneNumber | None = Field(default=None, alias="from", description="One of your own numbers.")
     mode: Literal["conversation", "notify", "voicemail"] = "conversation"
-    message: Text | None = Field(default=None, description="Said after the greeting.")
+    message: Text | None = Field(
+        default=None, description="Said first, in place of the greeting. The mode `notify` says it and hangs up."
+    )
+    agent: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]{1,64}$",
+        description="Whom the agent engine asks, such as an OpenClaw agent's id.",
+    )
     metadata: Metadata = Field(default_factory=dict)
 
 
@@ -148,6 +155,7 @@ class Call(BaseModel):
     restarts: dict[str, int]
     latency: dict[str, int]
     metadata: dict[str, JsonValue]
+    carrier_call_id: str = Field(default="", description="The carrier's own name for it, such as Twilio's CallSid.")
     muted: bool = False
     held: bool = False
     stages: dict[str, StageState] | None = Field(default=None, description="Of a live call only.")

@@ -32,17 +32,22 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         try:
             response = await handler(request)
-            status, streamed = response.status, response.content_type == "text/event-stream"
+            status, streamed = response.status, _lasts(response)
         finally:
             _note(request, status, time.perf_counter() - began, streamed=streamed)
         return response
+
+
+def _lasts(response: web.StreamResponse) -> bool:
+    """Whether it lasts as long as its reader likes."""
+    return isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
 
 
 def _note(request: web.Request, status: int, seconds: float, *, streamed: bool) -> None:
     route = route_of(request)
     method = request.method if request.method in _METHODS else "other"
     metrics.http_requests_total.labels(route=route, method=method, code=str(status)).inc()
-    if not streamed:  # a stream lasts as long as its reader likes
+    if not streamed:
         metrics.http_request_seconds.observe(seconds)
     write = log.debug if route in _PROBES else log.info
     write("request", route=route, method=method, status=status, seconds=round(seconds, 4))

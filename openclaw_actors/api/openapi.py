@@ -98,7 +98,8 @@ def _operation(
     route: Route, references: Mapping[type[Any], JsonObject], schemas: Mapping[str, JsonObject]
 ) -> JsonObject:
     operation: JsonObject = {"operationId": route.name, "tags": [route.tag], "summary": route.summary}
-    words = [route.detail, f"Needs the scope `{route.scope}`." if route.scope else "Open to all."]
+    guard = "" if route.is_signed else f"Needs the scope `{route.scope}`." if route.scope else "Open to all."
+    words = [route.detail, guard]
     operation["description"] = " ".join(filter(None, words))
     parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
     if route.query:

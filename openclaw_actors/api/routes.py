@@ -78,6 +78,11 @@ class Route:
         return self.path.startswith("/v1/")
 
     @property
+    def is_signed(self) -> bool:
+        """Whether only a carrier's signature lets a request in."""
+        return self.path.startswith("/voice/")
+
+    @property
     def name(self) -> str:
         """A name for programs that are generated: ``post_v1_calls``."""
         words = self.path.replace("{", "").replace("}", "").replace("-", "_").replace(".", "_").strip("/").split("/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openclaw_actors.api.actions import Actions
+from openclaw_actors.api.actions import NOT_TO_BE_CALLED, Actions
 from openclaw_actors.api.calls import CallResources
 from openclaw_actors.api.commands import PROBLEMS
 from openclaw_actors.api.event_streams import EventStreams
@@ -28,6 +28,7 @@ from openclaw_actors.api.models import (
 from openclaw_actors.api.offers import Offers
 from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Answers, Route
+from openclaw_actors.api.voice import Voice
 
 _STORE = {503: ("store_unavailable",)}
 _UNKNOWN = {404: ("no_such_call",), **_STORE}
@@ -47,6 +48,7 @@ def all_routes(
     join: JoinDesk,
     health: Health,
     reference: Reference,
+    voice: Voice,
 ) -> tuple[Route, ...]:
     """The table."""
     return (
@@ -55,6 +57,7 @@ def all_routes(
         *actions.routes(),
         *_of_events(streams),
         *_of_host(health, reference),
+        *_of_carriers(voice),
     )
 
 
@@ -131,8 +134,17 @@ def _of_calls(calls: CallResources) -> tuple[Route, ...]:
             problems={
                 400: ("bad_idempotency_key",),
                 409: PROBLEMS[409],
-                422: ("no_carrier", "not_supported_on_transport", *PROBLEMS[422]),
-                503: (*_NO_PLACE, *PROBLEMS[503]),
+                422: (
+                    "no_carrier",
+                    "not_supported_on_transport",
+                    "message_missing",
+                    "from_not_ours",
+                    "carrier_refused",
+                    *PROBLEMS[422],
+                ),
+                **NOT_TO_BE_CALLED,
+                502: ("carrier_refused",),
+                503: (*_NO_PLACE, "carrier_busy", "carrier_unreachable", *PROBLEMS[503]),
             },
         ),
         Route(
@@ -257,5 +269,63 @@ def _of_host(health: Health, reference: Reference) -> tuple[Route, ...]:
             "host",
             "This document.",
             (Answers(200, "OpenAPI 3.1.", OpenApi), Answers(304, "You have it.")),
+        ),
+    )
+
+
+_SIGNED = {401: ("signature_missing", "bad_signature"), 404: ("no_carrier",)}
+_WEBHOOK = {
+    **_SIGNED,
+    400: ("bad_body", "bad_form"),
+    408: ("slow_body",),
+    413: ("body_too_large",),
+    429: ("too_many_webhooks",),
+}
+
+
+def _of_carriers(voice: Voice) -> tuple[Route, ...]:
+    done = "Taken. The same callback is taken once, and answered the same again."
+    callbacks = (
+        ("/voice/status", voice.status, "Twilio tells what has become of a call."),
+        ("/voice/amd", voice.amd, "Twilio tells who or what has answered a call."),
+        ("/voice/recording", voice.recording, "Twilio tells of a recording."),
+        ("/voice/stream-status", voice.stream_status, "Twilio tells what has become of a media stream."),
+    )
+    return (
+        Route(
+            "POST",
+            "/voice/webhook",
+            voice.webhook,
+            "carriers",
+            "Twilio asks what to do with a call that comes in.",
+            (Answers(200, "TwiML. For the same call it is always the same.", content_type="text/xml"),),
+            problems=_WEBHOOK,
+            own_guard=True,
+            detail="Signed by Twilio (X-Twilio-Signature), for the URL that `server.public_url` gives.",
+        ),
+        *(
+            Route(
+                "POST",
+                path,
+                handler,
+                "carriers",
+                summary,
+                (Answers(200, done, content_type="text/xml"),),
+                problems=_WEBHOOK,
+                own_guard=True,
+                detail="Signed as `/voice/webhook`.",
+            )
+            for path, handler, summary in callbacks
+        ),
+        Route(
+            "GET",
+            "/voice/stream",
+            voice.stream,
+            "carriers",
+            "Twilio brings a call's sound: a WebSocket.",
+            (Answers(101, "The stream begins."),),
+            problems={**_SIGNED, 426: ("upgrade_required",)},
+            own_guard=True,
+            detail="Signed as `/voice/webhook`, over the wss URL.",
         ),
     )

@@ -9,25 +9,23 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import platformdirs
 
+from openclaw_actors.cli.findings import Check, Fault, Finding, Status, attempt
+from openclaw_actors.cli.phone_checks import PhoneChecks
 from openclaw_actors.engines.catalogue import KINDS, Catalogue, build_catalogue
 from openclaw_actors.engines.protocols import AgentRequest
-from openclaw_actors.errors import OpenclawActorsError
 from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import SAMPLE_RATE
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.turns.vad import load_silero
-
-Status = Literal["good", "warning", "bad"]
 
 PHRASE = "What is the weather like today?"
 """Short, without names or numbers: pocketsphinx hears it right from espeak-ng's voice."""
@@ -40,47 +38,29 @@ _FREE_BYTES, _FEW_BYTES = 1 << 30, 100 << 20
 _ANSWER_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found. ``remedy``: what to do, empty when all is well. ``seconds``: how long it took."""
-
-    check: str
-    status: Status
-    detail: str
-    remedy: str = ""
-    seconds: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "check": self.check,
-            "status": self.status,
-            "detail": self.detail,
-            "remedy": self.remedy,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-class _Fault(Exception):  # noqa: N818 - a finding on its way, told nobody as an error
-    def __init__(self, detail: str, remedy: str, status: Status = "bad") -> None:
-        super().__init__(detail)
-        self.detail, self.remedy, self.status = detail, remedy, status
-
-
-Check = Callable[[], Coroutine[Any, Any, str]]
-
-
 class Checks:
     """All checks of one configuration, in the order in which a person would repair them.
 
     Args:
         settings: what the host would run with.
         on_begin: told what is looked at now.
+        fix: repair at the carrier what can be repaired from here.
+        call: a number to call; empty: none.
     """
 
-    def __init__(self, settings: Settings, on_begin: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_begin: Callable[[str], None] = lambda _: None,
+        *,
+        fix: bool = False,
+        call: str = "",
+    ) -> None:
         self._settings = settings
         self._on_begin = on_begin
+        self._fix = fix
+        self._call = call
+        self._runs = False
         self._spoken: tuple[bytes, int] | None = None
 
     async def run(self) -> AsyncIterator[Finding]:
@@ -90,6 +70,8 @@ class Checks:
         yield await self._try("records", self._records)
         yield await self._try("public url", self._public_url)
         yield await self._try("webhooks", self._webhooks)
+        for name, check in self._of_phone():
+            yield await self._try(name, check)
         yield await self._try("turn taking", self._turn_taking)
         self._on_begin("engines")
         catalogue = build_catalogue(self._settings)
@@ -105,17 +87,19 @@ class Checks:
 
     async def _try(self, name: str, check: Check) -> Finding:
         self._on_begin(name)
-        began = time.monotonic()
-        try:
-            detail = await check()
-        except _Fault as fault:
-            return Finding(name, fault.status, fault.detail, fault.remedy, time.monotonic() - began)
-        except OpenclawActorsError as error:
-            return Finding(name, "bad", str(error), "do what it says, then look again", time.monotonic() - began)
-        except Exception as error:  # noqa: BLE001 - whatever breaks a piece is what doctor is to tell
-            said = f"{type(error).__name__}: {error}"
-            return Finding(name, "bad", said, "this is not expected: report it", time.monotonic() - began)
-        return Finding(name, "good", detail, seconds=time.monotonic() - began)
+        return await attempt(name, check)
+
+    def _of_phone(self) -> list[tuple[str, Check]]:
+        if not self._settings.twilio.account_sid:
+            return [("phone", self._no_phone)]
+        server = self._settings.server
+        url = f"http://{_reachable(server.host)}:{server.port}"
+        return PhoneChecks(self._settings, url, is_running=lambda: self._runs, fix=self._fix, call=self._call).all()
+
+    async def _no_phone(self) -> str:
+        if self._call:
+            raise Fault(f"{self._call} can't be called: no carrier is configured", "run setup; see docs/phone.md")
+        return "none: no carrier is configured"
 
     # --- around the host --------------------------------------------------------------------------
 
@@ -127,8 +111,9 @@ class Checks:
                 return f"{where} is free"
         except OSError as error:
             if await _is_host(server.host, server.port):
+                self._runs = True
                 return f"a host is running on {where}"
-            raise _Fault(f"{where} can't be had: {error}", "end the program that has it, or set server.port") from error
+            raise Fault(f"{where} can't be had: {error}", "end the program that has it, or set server.port") from error
 
     async def _disk(self) -> str:
         folders = {Path(platformdirs.user_data_dir("openclaw_actors", appauthor=False)), Path(self._cache_dir())}
@@ -138,7 +123,7 @@ class Checks:
         folder, least = min(free.items(), key=lambda each: each[1])
         if least < _FREE_BYTES:
             status: Status = "bad" if least < _FEW_BYTES else "warning"
-            raise _Fault(f"{least >> 20} MiB are left for {folder}", "make room there, or move it", status)
+            raise Fault(f"{least >> 20} MiB are left for {folder}", "make room there, or move it", status)
         return f"{least >> 30} GiB are free for records, models and the voice's cache"
 
     def _cache_dir(self) -> str:
@@ -164,13 +149,15 @@ class Checks:
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{url}/livez") as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _Fault(
+            raise Fault(
                 f"{url} does not answer: {str(error) or 'no answer in time'}",
                 "start the host and the proxy or tunnel in front of it, or correct server.public_url",
                 "warning",
             ) from error
+        if status == 404 and self._settings.twilio.account_sid:
+            return f"{url} answers; it does not pass on /livez, which a phone does not need"
         if status != 200:
-            raise _Fault(f"{url}/livez answers {status}", "let the proxy pass it on to the host", "warning")
+            raise Fault(f"{url}/livez answers {status}", "let the proxy pass it on to the host", "warning")
         return f"{url} answers"
 
     async def _webhooks(self) -> str:
@@ -182,7 +169,7 @@ class Checks:
             try:
                 await loop.getaddrinfo(host, None)
             except OSError as error:
-                raise _Fault(f"{host} has no address: {error}", "correct webhooks.urls", "warning") from error
+                raise Fault(f"{host} has no address: {error}", "correct webhooks.urls", "warning") from error
         return f"{len(urls)} set, and each has an address"
 
     async def _turn_taking(self) -> str:
@@ -224,13 +211,13 @@ class Checks:
                 pcm += piece
         seconds = len(pcm) / 2 / engine.sample_rate
         if seconds < 0.5 or not any(pcm):
-            raise _Fault(f"{engine.name} made {seconds:.1f} s of sound of a sentence", "choose another voice or engine")
+            raise Fault(f"{engine.name} made {seconds:.1f} s of sound of a sentence", "choose another voice or engine")
         self._spoken = bytes(pcm), engine.sample_rate
         return f"{engine.name} spoke {seconds:.1f} s; its first sound came after {first_ms} ms"
 
     async def _hear(self, catalogue: Catalogue) -> str:
         if self._spoken is None:
-            raise _Fault("there is nothing to hear, as nothing was spoken", "repair the speech synthesis first")
+            raise Fault("there is nothing to hear, as nothing was spoken", "repair the speech synthesis first")
         engine = catalogue.serving("stt")
         pcm, rate = self._spoken
         resampler = Resampler(rate, SAMPLE_RATE)
@@ -241,7 +228,7 @@ class Checks:
         took = time.monotonic() - began
         wanted, got = _words(PHRASE), _words(transcript.text)
         if len(wanted & got) < _HEARD_ENOUGH * len(wanted):
-            raise _Fault(
+            raise Fault(
                 f"{engine.name} heard {transcript.text!r} for {PHRASE!r}", "choose a larger model or another engine"
             )
         return f"{engine.name} heard {transcript.text!r} in {took:.1f} s"
@@ -259,9 +246,9 @@ class Checks:
                         text = piece.strip()
                         break
         except TimeoutError as error:
-            raise _Fault(f"{engine.name} said nothing for {limit:g} s", "see what holds it up") from error
+            raise Fault(f"{engine.name} said nothing for {limit:g} s", "see what holds it up") from error
         if not text:
-            raise _Fault(f"{engine.name} gave an empty answer", "try the model by itself")
+            raise Fault(f"{engine.name} gave an empty answer", "try the model by itself")
         return f"{engine.name} answered after {round((time.monotonic() - began) * 1000)} ms"
 
 
@@ -278,11 +265,16 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+def _reachable(host: str) -> str:
+    """A host to bind to as one to go to, within a URL."""
+    return "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+
+
 async def _is_host(host: str, port: int) -> bool:
-    name = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+    url = f"http://{_reachable(host)}:{port}/livez"
     timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"http://{name}:{port}/livez") as got:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as got:
             return got.status == 200 and (await got.json()).get("status") == "ok"
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return False

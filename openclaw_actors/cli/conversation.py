@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openclaw_actors.testkit.caller import Answer, Caller, ReceivedEvent
+from openclaw_actors.testkit.caller import Caller, ReceivedEvent
 from openclaw_actors.testkit.ear import HEARD_RATE
 from openclaw_actors.testkit.microphone import NoMicrophoneError, on_microphone
+from openclaw_actors.testkit.party import Answer
 from openclaw_actors.testkit.signalling import CallRefusedError
 from openclaw_actors.testkit.speakers import Speech, read_wav, write_wav
 from openclaw_actors.testkit.waiting import CallEndedError

@@ -12,7 +12,7 @@ from openclaw_actors.cli.config import ConfigOption, settings_from
 from openclaw_actors.cli.faults import settings_faults
 
 if TYPE_CHECKING:
-    from openclaw_actors.cli.checks import Finding
+    from openclaw_actors.cli.findings import Finding
     from openclaw_actors.settings.sections import Settings
 
 EXIT_BAD = 1
@@ -21,29 +21,34 @@ _MARKS = {"good": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "
 
 def doctor(
     config: ConfigOption = None,
+    call: Annotated[str, typer.Option(metavar="NUMBER", help="Call this number too: it hears a short message.")] = "",
+    fix: Annotated[bool, typer.Option("--fix", help="Point the phone number's webhook here if it is not.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on standard output.")] = False,
 ) -> None:
     """Check each piece for real; say what to do. Exit 1 if one is bad, 2 if the settings are."""
     with settings_faults():
         settings, path = settings_from(config)
-        findings = examine(settings, source=str(path or "built-in defaults"), as_json=as_json)
+        findings = examine(settings, source=str(path or "built-in defaults"), as_json=as_json, call=call, fix=fix)
     if any(finding.status == "bad" for finding in findings):
         raise typer.Exit(EXIT_BAD)
 
 
-def examine(settings: Settings, *, source: str, as_json: bool) -> list[Finding]:
+def examine(settings: Settings, *, source: str, as_json: bool, call: str = "", fix: bool = False) -> list[Finding]:
     """Run all checks, print each finding as it is made, and return them.
 
     Args:
         settings: what is looked at.
         source: where they come from, to be shown.
         as_json: print them at the end, as one JSON object.
+        call: a number to call; empty: none.
+        fix: repair at the carrier what can be repaired from here.
     """
     # Only now: the engines and the media libraries take a second to import.
     from rich.console import Console  # noqa: PLC0415 - see above
     from rich.text import Text  # noqa: PLC0415 - see above
 
-    from openclaw_actors.cli.checks import Checks, Finding  # noqa: PLC0415 - see above
+    from openclaw_actors.cli.checks import Checks  # noqa: PLC0415 - see above
+    from openclaw_actors.cli.findings import Finding  # noqa: PLC0415 - see above
     from openclaw_actors.observability.logs import configure_logs, stop_logs  # noqa: PLC0415 - see above
 
     console = Console(stderr=as_json)
@@ -57,7 +62,7 @@ def examine(settings: Settings, *, source: str, as_json: bool) -> list[Finding]:
             console.print(Text(f"    {finding.remedy}", style="dim"), soft_wrap=True)
 
     async def look(status: Any) -> None:
-        checks = Checks(settings, lambda name: status.update(f"looking at {name} …"))
+        checks = Checks(settings, lambda name: status.update(f"looking at {name} …"), fix=fix, call=call)
         async for finding in checks.run():
             findings.append(finding)
             show(finding)

@@ -189,12 +189,11 @@ def _event_line(event: EventRecord, *, with_call: bool) -> Text | None:
 def dial(
     options: HostOptions,
     to: str,
-    from_: str | None,
-    message: str | None,
+    order: Mapping[str, Any],
     metadata: str | None,
-    key: str | None,
+    follow: bool,
 ) -> None:
-    """``dial``."""
+    """``dial``. ``order``: what ``Client.place`` takes by name."""
     try:
         attached = json.loads(metadata) if metadata else None
     except ValueError:
@@ -204,13 +203,18 @@ def dial(
         raise typer.Exit(EXIT_SETTINGS)
 
     async def work(client: Client) -> CallRecord:
-        return await client.place(to, from_=from_, message=message, metadata=attached, idempotency_key=key)
+        return await client.place(to, metadata=attached, **order)
 
     call = on_host(options, work)
-    if options.as_json:
+    if options.as_json and not follow:
         _print_json(call)
-    else:
-        typer.echo(call["id"])
+        return
+    typer.echo(call["id"], err=follow)
+    if follow:
+        tail(options, call["id"], "")
+        ended = on_host(options, lambda client: client.call(call["id"]))
+        if ended["status"] != "completed":
+            raise typer.Exit(1)
 
 
 def act(options: HostOptions, action: str, command_id: str | None, *arguments: str | bytes) -> None:

@@ -15,6 +15,7 @@ import typer
 
 from openclaw_actors.cli.doctor import EXIT_BAD, examine
 from openclaw_actors.cli.faults import EXIT_SETTINGS, settings_faults
+from openclaw_actors.cli.setup_phone import POLICIES, ask_phone, connect_number
 
 DEFAULT_FILE = Path("openclaw-actors.toml")
 GATEWAY_URL = "http://127.0.0.1:18789/v1"
@@ -85,12 +86,20 @@ def setup(
     greeting: Annotated[str | None, typer.Option(help="What a caller hears first.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port.")] = None,
+    twilio_account_sid: Annotated[str | None, typer.Option(help="Twilio's account SID, for calls by phone.")] = None,
+    twilio_auth_token: Annotated[str | None, typer.Option(help="Its auth token.")] = None,
+    twilio_number: Annotated[str | None, typer.Option(help="Your number there, in E.164.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="The https address of your proxy or tunnel.")] = None,
+    inbound_policy: Annotated[str | None, typer.Option(help=f"Who may call: {', '.join(POLICIES)}.")] = None,
+    allow_from: Annotated[str | None, typer.Option(help="For allowlist: numbers, with commas between.")] = None,
+    pin: Annotated[str | None, typer.Option(help="Digits that callers must enter.")] = None,
+    outbound_prefixes: Annotated[str | None, typer.Option(help="Beginnings of numbers that may be called.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: flags and defaults.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     check: Annotated[bool, typer.Option(help="Run doctor on it afterwards.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print doctor's findings as JSON; asks nothing.")] = False,
 ) -> None:
-    """Write a configuration: finds a Gateway, picks engines, then checks all of it."""
+    """Write a configuration: finds a Gateway, picks engines, connects a phone number, then checks all of it."""
     given = {
         name: value for name, value in locals().items() if name not in {"file", "yes", "force", "check", "as_json"}
     }
@@ -103,8 +112,11 @@ def setup(
     _ask_speaker(answers)
     answers.put("agent.greeting", answers.ask("greeting", "What does a caller hear first?", "") or None)
     _ask_address(answers)
+    ask_phone(answers)
     with settings_faults():
         settings = _write(file, answers.tables)
+        if settings.twilio.account_sid:
+            connect_number(settings, yes=answers.yes)
         findings = examine(settings, source=str(file), as_json=as_json) if check else []
     if not as_json:
         typer.echo(f"Wrote {file}. Start with: openclaw-actors serve --config {file}")

@@ -64,16 +64,20 @@ def show(
 def dial(
     to: Annotated[str, typer.Argument(metavar="TO", help='A number such as +15551234567, or "test".')],
     from_: Annotated[str | None, typer.Option("--from", help="One of your own numbers.")] = None,
-    message: Annotated[str | None, typer.Option(help="Said after the greeting.")] = None,
+    mode: Annotated[str, typer.Option(help="conversation, or notify: say the message and hang up.")] = "conversation",
+    message: Annotated[str | None, typer.Option(help="Said first, in place of the greeting.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Whom the agent engine asks, such as an OpenClaw agent.")] = None,
     metadata: Annotated[str | None, typer.Option(help="A JSON object that stays with the call.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key places the same call.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the call to its end, as tail does.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = "",
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
-    """Place a call; prints its id."""
-    _remote().dial(HostOptions(url, token, insecure, as_json), to, from_, message, metadata, key)
+    """Place a call; prints its id. With --follow it exits 1 if nobody took it."""
+    order = {"from_": from_, "mode": mode, "message": message, "agent": agent, "idempotency_key": key}
+    _remote().dial(HostOptions(url, token, insecure, as_json), to, order, metadata, follow)
 
 
 @app.command()

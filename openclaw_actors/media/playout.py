@@ -2,6 +2,10 @@
 
 The Playout belongs to the Call and outlives every stage: it plays on while any of them restarts, and what it says
 was spoken is neither lost nor repeated by a restart. All calls are on the event loop.
+
+A peer that plays in real time takes `next_packet` each 20 ms, and what it took is heard. A far end that keeps what it
+is sent in a buffer of its own (a carrier's media stream) is sent packets ahead, and tells how many it has played:
+only those count as spoken, and a pause takes the others back.
 """
 
 from __future__ import annotations
@@ -9,36 +13,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from openclaw_actors.media.codecs import Codec
+from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 
-PACKET_S = 0.02
-"""Seconds of sound in one packet."""
-
-
-@dataclass(slots=True)
-class _Phrase:
-    """One phrase as it arrives and as it is played. ``packets`` are still to play; ``played`` counts the others."""
-
-    turn: int
-    index: int
-    text: str = ""
-    packets: deque[bytes] = field(default_factory=deque)
-    pcm: bytearray = field(default_factory=bytearray)
-    played: int = 0
-    complete: bool = False
-    ends_turn: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The part of a paused phrase that was not played: PCM at the codec's rate."""
-
-    turn: int
-    index: int
-    pcm: bytes
+__all__ = ["PACKET_S", "FarBuffer", "Playout", "Rest"]
 
 
 class Playout:
@@ -57,12 +37,14 @@ class Playout:
         """0: not paused; else which pause this is, so that a late end of an earlier one ends nothing."""
         self._pauses = 0
         self._fence = 0
-        self._queue: deque[_Phrase] = deque()
+        self._queue: deque[Phrase] = deque()
         self._clip: deque[bytes] = deque()
         self._hold: tuple[bytes, ...] | None = None
         self._hold_at = 0
         self._separate = False
         self._voiced_turn = 0
+        self._far: FarBuffer | None = None
+        self._sent: deque[Sent] = deque()
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
@@ -71,28 +53,69 @@ class Playout:
 
     def next_packet(self) -> bytes:
         """The packet for the next 20 ms. Never raises, never blocks; silence when there is nothing to say."""
+        if self._far is not None:
+            self.send_ahead(None)  # another peer has taken over
+        taken = self._take_packet()
+        if taken is None:
+            return self.codec.silence
+        if taken.phrase is not None:
+            self._hear(taken.phrase)
+        return taken.packet
+
+    def send_ahead(self, far: FarBuffer | None) -> None:
+        """From now on ``far`` takes `send_packet` and tells `heard`; with None, somebody takes `next_packet` again.
+
+        What an earlier far end had in its buffer is to be sent again.
+        """
+        self._take_back()
+        self._far = far
+
+    def send_packet(self) -> bytes | None:
+        """The next 20 ms for the far end's buffer; None: there is nothing to say. Never raises, never blocks."""
+        sent = self._take_packet()
+        if sent is None:
+            return None
+        if sent.phrase is not None:
+            sent.phrase.on_the_way += 1
+        self._sent.append(sent)
+        return sent.packet
+
+    def heard(self, packets: int) -> None:
+        """The far end has played so many more of the packets that are in its buffer."""
+        for _ in range(min(packets, len(self._sent))):
+            phrase = self._sent.popleft().phrase
+            if phrase is not None:
+                phrase.on_the_way -= 1
+                self._hear(phrase)
+
+    def _take_packet(self) -> Sent | None:
         if self._clip:
-            return self._clip.popleft()
+            return Sent(self._clip.popleft(), of_clip=True)
         if self._hold is not None:
             return self._hold_packet()
-        phrase = self._queue[0] if self._queue and not self.paused else None
-        if phrase is None or phrase.turn != self.released:
-            return self.codec.silence
-        if self._separate:
-            # A decoder carries state from one packet to the next; one packet of silence parts two encodes.
+        if self._separate and self._far is None and self._queue and not self._held(self._queue[0]):
+            # A decoder carries state from one packet to the next; one packet of silence parts two encodes. What is
+            # sent ahead is mu-law, whose samples stand each for itself.
             self._separate = False
-            return self.codec.silence
-        if not phrase.packets:
-            self._finish_if_complete()
-            return self.codec.silence
-        packet = phrase.packets.popleft()
-        phrase.played += 1
+            return None
+        phrase = self._next_phrase()
+        return None if phrase is None else self._voice(phrase)
+
+    def _next_phrase(self) -> Phrase | None:
+        """The phrase whose packets are next, behind those that are on the way as a whole."""
+        self._finish()
+        for phrase in self._queue:
+            if self._held(phrase) or not (phrase.packets or phrase.complete):
+                break
+            if phrase.packets:
+                return phrase
+        return None
+
+    def _voice(self, phrase: Phrase) -> Sent:
         if self._voiced_turn != phrase.turn:
             self._voiced_turn = phrase.turn
             self._move(VoiceStarted(phrase.turn, self._clock()))
-        if not phrase.packets:
-            self._finish_if_complete()
-        return packet
+        return Sent(phrase.packets.popleft(), phrase)
 
     @property
     def has_sound(self) -> bool:
@@ -103,20 +126,41 @@ class Playout:
             return False
         return bool(self._queue[0].packets) and self._queue[0].turn == self.released
 
-    def _hold_packet(self) -> bytes:
+    def _hold_packet(self) -> Sent | None:
         if not self._hold:
-            return self.codec.silence
+            return None
         packet = self._hold[self._hold_at]
         self._hold_at = (self._hold_at + 1) % len(self._hold)
-        return packet
+        return Sent(packet)
 
-    def _finish_if_complete(self) -> None:
-        phrase = self._queue[0]
-        if not phrase.complete:
+    def _hear(self, phrase: Phrase) -> None:
+        phrase.played += 1
+        self._finish()
+
+    def _finish(self) -> None:
+        """Report the phrases that are over."""
+        while self._queue and self._queue[0].is_over and not self._held(self._queue[0]):
+            phrase = self._queue.popleft()
+            self._separate = bool(phrase.played)
+            self._move(Spoken(phrase.turn, phrase.index, phrase.text, phrase.ends_turn))
+
+    def _take_back(self) -> None:
+        """What the far end has not played is to be sent again, or forgotten if it was music."""
+        if not self._sent:
             return
-        self._queue.popleft()
-        self._separate = bool(phrase.played)
-        self._move(Spoken(phrase.turn, phrase.index, phrase.text, phrase.ends_turn))
+        while self._sent:
+            sent = self._sent.pop()
+            if sent.phrase is not None:
+                sent.phrase.on_the_way -= 1
+                sent.phrase.packets.appendleft(sent.packet)
+            elif sent.of_clip:
+                self._clip.appendleft(sent.packet)
+        if self._far is not None:
+            self._far.clear()
+
+    def _more(self) -> None:
+        if self._far is not None:
+            self._far.more()
 
     # --- the Transport's side ---------------------------------------------------------------------
 
@@ -126,17 +170,17 @@ class Playout:
             return
         phrase = self._queue[-1] if self._queue else None
         if phrase is None or phrase.complete or (phrase.turn, phrase.index) != (speech.turn, speech.index):
-            phrase = _Phrase(speech.turn, speech.index)
+            phrase = Phrase(speech.turn, speech.index)
             self._queue.append(phrase)
         phrase.text = speech.text or phrase.text
         phrase.packets.extend(speech.packets)
         phrase.pcm += speech.pcm
         phrase.complete = speech.ends_phrase
         phrase.ends_turn = speech.ends_turn
-        if phrase.complete and not phrase.packets and self._queue[0] is phrase and not self._held(phrase):
-            self._finish_if_complete()
+        self._finish()
+        self._more()
 
-    def _held(self, phrase: _Phrase) -> bool:
+    def _held(self, phrase: Phrase) -> bool:
         return self.paused or self._hold is not None or phrase.turn != self.released
 
     def rest(self) -> Rest | None:
@@ -164,8 +208,10 @@ class Playout:
         """Forget what a phrase has still to play, unless it is complete: it is begun anew by another voice."""
         for phrase in self._queue:
             if (phrase.turn, phrase.index) == (turn, index) and not phrase.complete:
+                self._take_back()
                 self._queue.remove(phrase)
                 self._separate = bool(phrase.played)
+                self._more()
                 return
 
     # --- the Call's side --------------------------------------------------------------------------
@@ -179,30 +225,40 @@ class Playout:
         """Hold the voice; the number of this pause."""
         self._pauses += 1
         self.pause_number = self._pauses
+        if self._hold is None:
+            self._take_back()
+            self._more()
         return self.pause_number
 
     def resume(self, pause: int) -> None:
         """End this pause, if it is still the one."""
         if self.pause_number == pause:
             self.pause_number = 0
+            self._more()
 
     def release(self, turn: int) -> None:
         """This turn may be heard."""
         self.released = turn
+        self._more()
 
     def cut(self, fence: int) -> None:
         """Everything below ``fence`` is silent from the next packet on; the phrase in play is reported as cut."""
         self._fence = max(self._fence, fence)
         self.pause_number = 0
+        if any(sent.phrase is not None and sent.phrase.turn < self._fence for sent in self._sent):
+            self._take_back()
         while self._queue and self._queue[0].turn < self._fence:
             phrase = self._queue.popleft()
             if phrase.played:
                 self._separate = True
-                self._move(Spoken(phrase.turn, phrase.index, self._spoken_part(phrase), ends_turn=True, cut=True))
+                self._move(Spoken(phrase.turn, phrase.index, phrase.spoken_part(), ends_turn=True, cut=True))
+        self._more()
 
     def hold(self, loop: tuple[bytes, ...]) -> None:
         """Play ``loop`` round and round (silence if it is empty) from the next packet on; what is queued waits."""
+        self._take_back()
         self._hold, self._hold_at = loop, 0
+        self._more()
 
     def unhold(self) -> int:
         """End the hold; the turn whose phrase it broke off, 0 if none.
@@ -211,8 +267,10 @@ class Playout:
         """
         if self._hold is None:
             return 0
+        self._take_back()
         self._hold = None
         self._separate = True
+        self._more()
         rest = self.rest()
         if rest is None or self.paused:
             return 0
@@ -221,7 +279,9 @@ class Playout:
 
     def play_clip(self, packets: tuple[bytes, ...]) -> None:
         """Play ready packets at once, before everything else: the apology that needs no stage."""
+        self._take_back()
         self._clip.extend(packets)
+        self._more()
 
     def take(self) -> list[Spoken | VoiceStarted]:
         """What has been played since the last call, in order."""
@@ -231,7 +291,7 @@ class Playout:
     @property
     def clip_seconds(self) -> float:
         """How much of the clip is still to play."""
-        return len(self._clip) * PACKET_S
+        return (len(self._clip) + sum(sent.of_clip for sent in self._sent)) * PACKET_S
 
     def speaking(self, turn: int) -> bool:
         """Whether the turn's voice has begun."""
@@ -240,14 +300,6 @@ class Playout:
     def _move(self, move: Spoken | VoiceStarted) -> None:
         self._moves.append(move)
         self._on_moved()
-
-    def _spoken_part(self, phrase: _Phrase) -> str:
-        if not phrase.complete:
-            total = max(len(phrase.packets) + phrase.played, round(len(phrase.text) / 15 / PACKET_S))  # 15 letters/s
-        else:
-            total = len(phrase.packets) + phrase.played
-        words = phrase.text.split()
-        return " ".join(words[: round(len(words) * min(1.0, phrase.played / max(1, total)))])
 
     @property
     def _packet_bytes(self) -> int:

@@ -23,7 +23,7 @@ GCCollector(registry=REGISTRY)
 _PREFIX = "openclaw_actors"
 
 STAGES = ("transport", "turns", "stt", "agent", "tts")
-TRANSPORTS = ("webrtc",)
+TRANSPORTS = ("webrtc", "twilio", "test")
 DIRECTIONS = ("inbound", "outbound")
 
 # The goal is 0.4 s and the peers' medians lie at 0.6-1.7 s, so the buckets are dense from 0.2 to 1.
@@ -105,12 +105,20 @@ store_write_seconds = _histogram("store_write_seconds", "One batch of records, b
 http_requests_total = _counter("http_requests_total", "HTTP requests.", "route", "method", "code")
 http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time.", _HTTP)
 
+webhook_signature_failures_total = _counter(
+    "webhook_signature_failures_total", "Requests in a carrier's name without a good signature.", "carrier"
+)
 webhook_deliveries_total = _counter("webhook_deliveries_total", "Attempts to deliver events, and what ended.", "result")
 
 
 _STAGE = {"stage": STAGES}
 _CALL = {"transport": TRANSPORTS, "direction": DIRECTIONS}
 _RESTART_REASONS = ("crash", "transient", "broken", "refused", "slow", "unavailable", "ended")
+_REJECTIONS = (
+    "full", "draining", "rate", "auth", "offer", "not_ready", "stream", "carrier", "policy_disabled",
+    "caller_not_allowed", "caller_withheld", "number_not_allowed", "own_number", "hourly_cap", "daily_minutes",
+    "from_not_ours",
+)  # fmt: skip
 _PARTS = ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet")
 _STORE_REASONS = (
     "full", "io", "locked", "unreachable", "readonly", "corrupt", "refused", "queue_full", "other",
@@ -119,7 +127,7 @@ _STORE_REASONS = (
 _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]], ...] = (
     (calls_active, _CALL),
     (calls_started_total, _CALL),
-    (calls_rejected_total, {"reason": ("full", "draining", "rate", "auth", "offer", "not_ready")}),
+    (calls_rejected_total, {"reason": _REJECTIONS}),
     (stage_restarts_total, {**_STAGE, "reason": _RESTART_REASONS}),
     (stage_retries_total, _STAGE),
     (stage_down_seconds, _STAGE),
@@ -134,6 +142,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full")}),
     (store_failures_total, {"reason": _STORE_REASONS}),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
+    (webhook_signature_failures_total, {"carrier": ("twilio",)}),
     (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,8 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from openclaw_actors.settings.keys import Key, all_keys
+from openclaw_actors.settings.numbers import WITHHELD, is_e164, tidy
 from openclaw_actors.settings.sections import IceServer, Settings, Webhooks
 
+_PIN = re.compile(r"[0-9]{4,12}")
+"""Three tries at four digits: a stranger gets in once in 3,333 calls."""
 _JOIN_SECRET_BYTES = 32
 """A shorter key than its hash weakens HS256 (RFC 7518 §3.2)."""
 
@@ -34,6 +38,8 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _of_origins(settings)
     yield from _of_webrtc(settings)
     yield from _of_engines(settings)
+    yield from _of_twilio(settings)
+    yield from _of_phone_numbers(settings)
     yield from _of_webhooks(settings.webhooks)
 
 
@@ -170,6 +176,62 @@ def _of_engines(settings: Settings) -> Iterator[Conflict]:
                 yield Conflict(key, "it must be a URL such as http://127.0.0.1:8000/v1, or empty")
     if settings.agent.openai.base_url and not settings.agent.openai.model:
         yield Conflict(("agent", "openai", "model"), "it is missing; name a model that agent.openai.base_url serves")
+
+
+def _of_twilio(settings: Settings) -> Iterator[Conflict]:
+    """All or nothing: what can't be verified is never answered, so half a configuration would take no call."""
+    twilio, url = settings.twilio, settings.server.public_url
+    token = twilio.auth_token.get_secret_value()
+    if not (twilio.account_sid or token or twilio.from_number):
+        return
+    if not twilio.account_sid:
+        yield Conflict(("twilio", "account_sid"), "it is missing; it begins with AC and stands in Twilio's console")
+    if not token:
+        yield Conflict(
+            ("twilio", "auth_token"),
+            "it is missing: without it nobody could tell Twilio's webhooks from anybody else's; "
+            "the primary one stands in Twilio's console",
+        )
+    if not url:
+        yield Conflict(
+            ("server", "public_url"),
+            "it is missing: Twilio calls it, and signs it; write the address of your proxy or tunnel, "
+            "such as https://voice.example.org",
+        )
+    elif _is_url(url, ("http",)) and not is_loopback(urlsplit(url).hostname or ""):
+        yield Conflict(("server", "public_url"), "it must begin with https://: Twilio's media streams take wss alone")
+
+
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,13}")
+
+
+def _of_phone_numbers(settings: Settings) -> Iterator[Conflict]:
+    """What is no number would match nobody, and its owner would not know why nobody can call."""
+    numbers, number = settings.numbers, settings.twilio.from_number
+    written = "write it in E.164, such as +15550100001: a plus, the country, no spaces"
+    if number and not is_e164(number):
+        yield Conflict(("twilio", "from_number"), f"{number!r} is no number; {written}")
+    for index, caller in enumerate(numbers.allow_from):
+        if not is_e164(caller):
+            yield Conflict(("numbers", "allow_from", index), f"{caller!r} is no number; {written}")
+        elif caller in WITHHELD:
+            yield Conflict(
+                ("numbers", "allow_from", index),
+                f"{caller} stands for every caller without a number; if all of them may call, set "
+                'numbers.inbound_policy = "open"',
+            )
+    for index, prefix in enumerate(numbers.outbound_prefixes):
+        if not _PREFIX.fullmatch(prefix):
+            yield Conflict(
+                ("numbers", "outbound_prefixes", index),
+                f"{prefix!r} is not how a number begins; write a plus and digits, such as +49 or +1415",
+            )
+    for route in numbers.routes:
+        if not is_e164(tidy(route)):
+            yield Conflict(("numbers", "routes", route), f"it is no number; {written}")
+    pin = numbers.pin.get_secret_value()
+    if pin and not _PIN.fullmatch(pin):
+        yield Conflict(("numbers", "pin"), "it must be 4 to 12 digits, which a caller can press or say")
 
 
 def _of_webhooks(webhooks: Webhooks) -> Iterator[Conflict]:

@@ -37,6 +37,8 @@ def type_at(key: Key, root: Any = Settings) -> Any:
             here = get_args(here)[0]
         elif is_section(here) and part in here.model_fields:
             here = here.model_fields[part].annotation
+        elif isinstance(part, str) and get_origin(here) is dict:
+            here = get_args(here)[1]
         else:
             raise KeyError(dotted(key))
     return here

@@ -78,6 +78,17 @@ class Limits(Section):
     """Readers of server-sent events at once."""
     event_stream_queue: Positive = 256
     """Events that wait for one reader; one who is further behind is disconnected and may ask for the rest anew."""
+    pending_streams: Positive = 32
+    """Carriers' media streams that have not said yet which call they are of."""
+    stream_start_timeout_s: Seconds = 5
+    """Until they must have; a carrier says it within milliseconds."""
+    carrier_requests_per_address: Positive = 8
+    """Webhooks in progress, and streams that have not started, of one address; both take milliseconds."""
+    stream_message_bytes: Positive = 65_536
+    stream_messages_per_second: Positive = 250
+    """A carrier sends 50 pieces of sound; four seconds' worth may come at once after a stall."""
+    stream_outgoing_bytes: Positive = 1_048_576
+    """What may wait for a carrier to read it: over a minute of speech, where 0.4 s are ever sent ahead."""
     event_heartbeat_s: Annotated[float, Field(gt=0)] = 15
     """A comment in a quiet stream: proxies close connections that say nothing, most after 60 s."""
 
@@ -263,6 +274,52 @@ class Calls(Section):
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
 
 
+class NumberRoute(Section):
+    """How calls to one of your numbers are answered; what is empty is as everywhere else."""
+
+    agent: str = ""
+    voice: str = ""
+    greeting: str | None = None
+    """Empty: none; absent: ``agent.greeting``."""
+    language: str = ""
+
+
+class Numbers(Section):
+    """Who may call and be called by phone. Numbers are in E.164: ``+15550100001``."""
+
+    inbound_policy: Literal["disabled", "allowlist", "open"] = "allowlist"
+    allow_from: tuple[str, ...] = ()
+    pin: SecretStr = SecretStr("")
+    """What a caller must enter first: a caller's number can be forged, and the agent is its owner's."""
+    outbound_prefixes: tuple[str, ...] = ()
+    """Empty: numbers of the same country as the one that calls; most toll fraud goes abroad."""
+    outbound_per_hour: Count = 20
+    minutes_per_call: Count = 30
+    """0: as long as ``calls.max_duration_s`` lets it."""
+    minutes_per_day: Count = 240
+    """Of all calls by phone together, in any 24 hours; 0: no bound."""
+    routes: dict[str, NumberRoute] = {}
+
+
+class Outbound(Section):
+    """How numbers are called."""
+
+    ring_timeout_s: Annotated[int, Field(ge=5, le=600)] = 30
+    answering_machine: Literal["off", "hang_up", "leave_message"] = "off"
+    """What is done when a machine answers; finding out costs a fee at the carrier, and takes no time of a person's."""
+    machine_message: str = "Hello. I wanted to talk to you, and will call again."
+    """Left on a machine by a call that was placed without a message of its own."""
+
+
+class Twilio(Section):
+    """An account at twilio.com; calls by phone need all of it and ``server.public_url``."""
+
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    from_number: str = ""
+    api_base_url: str = "https://api.twilio.com"
+
+
 class Webhooks(Section):
     """Where events are posted to."""
 
@@ -310,6 +367,9 @@ class Settings(Section):
     tts: Tts = Tts()
     turns: Turns = Turns()
     calls: Calls = Calls()
+    numbers: Numbers = Numbers()
+    outbound: Outbound = Outbound()
+    twilio: Twilio = Twilio()
     store: StoreSettings = StoreSettings()
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()

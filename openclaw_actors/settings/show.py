@@ -13,6 +13,7 @@ from openclaw_actors.settings.sections import Settings
 
 HIDDEN = "********"
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
@@ -27,7 +28,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
     if isinstance(value, BaseModel):
-        return {name: _plain(inner) for name, inner in value}
+        # TOML has no null: what is None is absent.
+        return {name: _plain(inner) for name, inner in value if inner is not None}
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, tuple):
         return [_plain(inner) for inner in value]
     if isinstance(value, str):
@@ -41,19 +45,23 @@ def as_toml(table: Mapping[str, Any]) -> str:
 
 
 def _lines(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
-    values = {name: value for name, value in table.items() if not isinstance(value, Mapping)}
+    values = {name: value for name, value in table.items() if not (isinstance(value, Mapping) and value)}
     if above and values:
-        yield f"\n[{'.'.join(above)}]"
+        yield f"\n[{'.'.join(map(_toml_key, above))}]"
     for name, value in values.items():
-        yield f"{name} = {_toml_value(value)}"
+        yield f"{_toml_key(name)} = {_toml_value(value)}"
     for name, value in table.items():
-        if isinstance(value, Mapping):
+        if name not in values:
             yield from _lines(value, (*above, name))
+
+
+def _toml_key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _toml_value(name)
 
 
 def _toml_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name} = {_toml_value(inner)}" for name, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml_key(name)} = {_toml_value(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_toml_value(inner) for inner in value) + "]"
     # JSON writes strings, numbers and booleans as TOML does; but DEL, which TOML wants escaped.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
 from openclaw_actors.messages import Event
 from openclaw_actors.store import tables
-from openclaw_actors.store.records import CallQuery, CallRecord, Page, TranscriptLine
+from openclaw_actors.store.records import CallQuery, CallRecord, Page, PastCall, TranscriptLine
 
 _calls, _events = tables.calls.c, tables.events.c
 
@@ -68,6 +69,21 @@ def percentiles(totals: Sequence[int]) -> dict[str, int]:
     ordered = sorted(totals)
     last = len(ordered) - 1
     return {f"turn_p{p}_ms": ordered[round(last * p / 100)] for p in (50, 95)}
+
+
+def read_past_calls(connection: Connection, transports: Sequence[str], since: str) -> list[PastCall]:
+    """Calls on these transports that have ended after ``since``, the first to end first."""
+    rows = connection.execute(
+        select(_calls.direction, _calls.started_at, _calls.answered_at, _calls.ended_at)
+        .where(_calls.transport.in_(transports), _calls.ended_at > since)
+        .order_by(_calls.ended_at)
+    )
+    found = []
+    for direction, started_at, answered_at, ended_at in rows:
+        ended = datetime.fromisoformat(ended_at).timestamp()
+        up_s = ended - datetime.fromisoformat(answered_at).timestamp() if answered_at else 0.0
+        found.append(PastCall(direction, datetime.fromisoformat(started_at).timestamp(), ended, max(0.0, up_s)))
+    return found
 
 
 def read_transcript(connection: Connection, call_id: str) -> list[TranscriptLine]:

@@ -27,7 +27,7 @@ from openclaw_actors.store.entries import (
     TranscriptEntry,
     TurnEntry,
 )
-from openclaw_actors.store.records import FINAL_STATUSES
+from openclaw_actors.store.records import FINAL_STATUSES, LostCall
 
 _log = get_logger(__name__)
 
@@ -148,8 +148,8 @@ class Recording:
 
     # --- the host before this one -----------------------------------------------------------------
 
-    def adopt(self, connection: Connection) -> int:
-        """End on paper the calls whose host is gone, and take over its deliveries; how many calls there were."""
+    def adopt(self, connection: Connection) -> list[LostCall]:
+        """End on paper the calls whose host is gone, and take over its deliveries; which calls these were."""
         calls, outbox = tables.calls.c, tables.webhook_outbox.c
         unfinished = calls.status.not_in(FINAL_STATUSES)
         hosts = connection.scalars(
@@ -157,20 +157,20 @@ class Recording:
         ).all()
         gone = [host for host in hosts if not self._claim.alive(connection, host)]
         if not gone:
-            return 0
+            return []
         connection.execute(
             update(tables.webhook_outbox)
             .where(outbox.host.in_(gone), outbox.state == "pending")
             .values(host=self._claim.host)
         )
         lost = connection.execute(
-            select(calls.id, calls.started_at, calls.answered_at)
+            select(calls.id, calls.started_at, calls.answered_at, calls.transport, calls.carrier_call_id)
             .where(unfinished, calls.host.in_(gone))
             .order_by(calls.id)
         ).all()
-        for call_id, started_at, answered_at in lost:
-            self._end_lost(connection, call_id, started_at, answered_at)
-        return len(lost)
+        for row in lost:
+            self._end_lost(connection, row.id, row.started_at, row.answered_at)
+        return [LostCall(row.id, row.transport, row.carrier_call_id) for row in lost]
 
     def _end_lost(self, connection: Connection, call_id: str, started_at: str, answered_at: str) -> None:
         events = tables.events.c

@@ -37,6 +37,7 @@ class CallRecord:
     end_reason: str = ""
     duration_ms: int = 0
     resumed_from: str = ""
+    carrier_call_id: str = ""
     restarts: Mapping[str, int] = field(default_factory=dict)
     latency: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -64,10 +65,30 @@ class CallRecord:
             "end_reason": self.end_reason,
             "duration_ms": self.duration_ms,
             "resumed_from": self.resumed_from,
+            "carrier_call_id": self.carrier_call_id,
             "restarts": dict(self.restarts),
             "latency": dict(self.latency),
             "metadata": dict(self.metadata),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class LostCall:
+    """A call that a host left behind when it died; its carrier may still hold it."""
+
+    call_id: str
+    transport: str
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """When a call was dialled or came in, and how long it was up, in seconds; ``ended_at`` in seconds of the epoch."""
+
+    direction: str
+    began_at: float
+    ended_at: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,16 @@ from openclaw_actors.store.claims import Claim, claim_for
 from openclaw_actors.store.entries import Entry
 from openclaw_actors.store.faults import Fault, diagnose
 from openclaw_actors.store.recording import Recording
-from openclaw_actors.store.records import CallQuery, CallRecord, CommandState, Delivery, Page, TranscriptLine
+from openclaw_actors.store.records import (
+    CallQuery,
+    CallRecord,
+    CommandState,
+    Delivery,
+    LostCall,
+    Page,
+    PastCall,
+    TranscriptLine,
+)
 from openclaw_actors.store.writer import Work, Writer
 
 _log = get_logger(__name__)
@@ -61,6 +70,8 @@ class Store:
         self._writer = Writer(engine, claim, settings.queue, asyncio.get_running_loop())
         self._retention: asyncio.Task[None] | None = None
         self._closed = False
+        self.lost: tuple[LostCall, ...] = ()
+        """Calls of hosts that died, found when the store was opened: they are ended on paper."""
 
     @classmethod
     async def open(cls, settings: StoreSettings, webhook_urls: Sequence[str] = ()) -> Store:
@@ -85,15 +96,15 @@ class Store:
             opener.shutdown(wait=False)
         store = cls(url, engine, claim, settings, webhook_urls)
         try:
-            lost = await store._do(store._recording.adopt, within_s=OPEN_S)
+            store.lost = tuple(await store._do(store._recording.adopt, within_s=OPEN_S))
         except StoreUnavailableError as error:
             await store.aclose()
             raise SettingsError("the settings", "store.url", error.detail) from error
         except BaseException:
             await store.aclose()
             raise
-        if lost:
-            _log.warning("calls that a host left behind when it died are recorded as failed", calls=lost)
+        if store.lost:
+            _log.warning("calls that a host left behind when it died are recorded as failed", calls=len(store.lost))
         store._retention = asyncio.get_running_loop().create_task(store._forget_hourly(), name="store retention")
         return store
 
@@ -153,6 +164,10 @@ class Store:
             self._writer.lose()
             if done is not None:
                 asyncio.get_running_loop().call_soon(done, False)
+
+    async def settle(self) -> None:
+        """Return when all that was given to ``write`` before is committed."""
+        await self._do(lambda _: None)
 
     async def _do(
         self,
@@ -222,6 +237,10 @@ class Store:
             limit: at most so many; ask again behind the last of them.
         """
         return await self._read(lambda connection: queries.read_events(connection, call_id, after, limit))
+
+    async def past_calls(self, transports: Sequence[str], since: str) -> list[PastCall]:
+        """The calls on ``transports`` that ended after ``since`` (RFC 3339), the first to end first."""
+        return await self._read(lambda connection: queries.read_past_calls(connection, transports, since))
 
     async def export(self) -> AsyncIterator[str]:
         """Everything, one call a line, oldest first: JSON with call, turns, transcript, restarts and events."""

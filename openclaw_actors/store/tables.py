@@ -56,6 +56,7 @@ calls = Table(
     Column("end_reason", String, nullable=False, default=""),
     Column("duration_ms", BigInteger, nullable=False, default=0),
     Column("resumed_from", String, nullable=False, default=""),
+    Column("carrier_call_id", String, nullable=False, default="", comment="The carrier's own name for it"),
     Column("metadata", JSON, nullable=False, default=dict),
     Index("ix_calls_ended_at", "ended_at"),
     Index("ix_calls_status", "status"),

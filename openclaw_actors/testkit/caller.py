@@ -29,9 +29,10 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import Line
 from openclaw_actors.testkit.ear import Ear
 from openclaw_actors.testkit.mouth import Mouth, Utterance
+from openclaw_actors.testkit.party import Party
 from openclaw_actors.testkit.signalling import Signalling
 from openclaw_actors.testkit.speakers import Speech
-from openclaw_actors.testkit.waiting import CallEndedError, Waits
+from openclaw_actors.testkit.waiting import CallEndedError
 from openclaw_actors.transports.webrtc.aiortc_private import tap_receiver
 
 
@@ -45,33 +46,7 @@ class ReceivedEvent:
     raw: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A turn as the caller's ear has it."""
-
-    utterance: Utterance
-    heard_at: float
-
-    @property
-    def latency_s(self) -> float:
-        """End of speech to first voice."""
-        return self.heard_at - self.utterance.ended_at
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """A barge-in as the caller's ear has it."""
-
-    utterance: Utterance
-    silent_at: float
-
-    @property
-    def latency_s(self) -> float:
-        """Onset of the caller's speech to the last sound of the agent."""
-        return self.silent_at - self.utterance.began_at
-
-
-class Caller:
+class Caller(Party):
     """A caller; an async context that calls on entry and hangs up on exit.
 
     Args:
@@ -98,8 +73,7 @@ class Caller:
         verify_tls: bool = True,
     ) -> None:
         self.url = url.rstrip("/")
-        self.heard = Ear(keep=keep_audio)
-        self._waits = Waits(self._summary)
+        super().__init__(Ear(keep=keep_audio))
         self.mouth = Mouth(on_tick=self._waits.check)
         self.events: list[ReceivedEvent] = []
         self.on_event: Callable[[ReceivedEvent], None] | None = None
@@ -118,11 +92,6 @@ class Caller:
         self._pc: RTCPeerConnection | None = None
         self._channel: RTCDataChannel | None = None
         self._signalling: Signalling | None = None
-
-    @property
-    def over(self) -> bool:
-        """The call has ended, whoever ended it."""
-        return self._waits.over
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -220,11 +189,7 @@ class Caller:
     def _summary(self) -> str:
         said = "; ".join(f"{line.role}: {line.text}" for line in self.transcript[-6:])
         kinds = ", ".join(event.type for event in self.events[-12:])
-        ear = self.heard
-        heard = (
-            f"heard {ear.packets} packets ({ear.lost_packets} lost, {ear.late_packets} late), {len(ear.onsets)} onsets"
-        )
-        return f"{heard}; {said}; events: {kinds}"
+        return f"{super()._summary()}; {said}; events: {kinds}"
 
     async def wait_event(
         self,
@@ -242,61 +207,11 @@ class Caller:
 
         return await self._waits.until(found, timeout_s, f"event {kind}")
 
-    async def wait_voice(self, timeout_s: float = 10.0, *, after: float = 0.0) -> float:
-        """When the agent's voice set in: its first onset at or after ``after``."""
-        return await self._waits.until(lambda _: self.heard.onset_after(after), timeout_s, "voice")
-
-    async def wait_packets(self, count: int, timeout_s: float = 10.0) -> float:
-        """When ``count`` packets in all had been heard, to the 20 ms."""
-        return await self._waits.until(
-            lambda now: now if self.heard.packets >= count else None, timeout_s, f"packet {count}"
-        )
-
-    async def wait_silence(self, timeout_s: float = 20.0, *, quiet_s: float = 0.6) -> float:
-        """When the agent's last sound came, once ``quiet_s`` seconds passed without another; -inf before the first."""
-
-        def found(now: float) -> float | None:
-            return self.heard.last_loud_at if self.heard.quiet_s(now) >= quiet_s else None
-
-        return await self._waits.until(found, timeout_s, "silence")
-
-    async def wait_over(self, timeout_s: float = 10.0) -> None:
-        """Return when the host has ended the call."""
-        await self._waits.until(lambda _: self.over, timeout_s, "end of the call")
-
-    async def wait(self, seconds: float) -> None:
-        """Be silent: a pause in a conversation, as a person makes it."""
-        await asyncio.sleep(seconds)
-
     # --- what a caller does ------------------------------------------------------------------------------------------
 
-    async def say(self, speech: Speech | bytes) -> Utterance:
-        """Speak; return when the last packet has left. Bytes are 16 kHz mono s16."""
-        utterance = self.start_saying(speech)
-        await utterance.done
-        return utterance
-
     def start_saying(self, speech: Speech | bytes) -> Utterance:
-        """Begin to speak; await the utterance's ``done`` for its end."""
+        """As Party.start_saying."""
         return self.mouth.say(Speech(speech) if isinstance(speech, bytes) else speech)
-
-    async def ask(self, speech: Speech | bytes, timeout_s: float = 25.0) -> Answer:
-        """Speak and wait for the answer's voice, without waiting for its end."""
-        utterance = await self.say(speech)
-        return Answer(utterance, await self.wait_voice(timeout_s, after=utterance.ended_at))
-
-    async def talk_over(
-        self,
-        speech: Speech | bytes,
-        timeout_s: float = 10.0,
-        *,
-        quiet_s: float = 0.4,
-    ) -> Interruption:
-        """Speak over the agent until it is silent, and to the end of what there is to say."""
-        utterance = self.start_saying(speech)
-        silent_at = await self.wait_silence(timeout_s, quiet_s=quiet_s)
-        await utterance.done
-        return Interruption(utterance, silent_at)
 
     def send(self, kind: str, **data: Any) -> None:
         """Send a command on the data channel, such as ``send("text", text="Hello")``."""

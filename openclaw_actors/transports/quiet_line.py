@@ -9,7 +9,7 @@ from typing import Any
 
 from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.messages import FRAME, AudioIn
-from openclaw_actors.transports.peer import PacketSource, PeerListener
+from openclaw_actors.transports.peer import PacketSource, PeerListener, no_transfer
 
 _FRAME_S = 0.02
 _BEHIND_S = 0.2
@@ -31,6 +31,10 @@ class QuietLine:
 
     def send_event(self, event: Mapping[str, Any]) -> None:
         """As Peer.send_event: nobody is there."""
+
+    async def transfer(self, to: str) -> None:  # noqa: ARG002 - nobody is there
+        """As Peer.transfer: it can't."""
+        raise no_transfer(self.transport)
 
     async def aclose(self) -> None:
         """As Peer.aclose."""

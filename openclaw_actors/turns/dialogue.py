@@ -7,7 +7,7 @@ the turn numbers; at any time at most one turn is alive, and starting one makes 
   that resumes it where it stopped.
 - A likely end asks the agent early, unreleased, at most three times an utterance. When the turn has really ended
   and the words are still what was asked, the reply is released; else it is asked anew.
-- Keys (DTMF) are sent whole: what is said meanwhile is answered after them.
+- Keys (DTMF) are sent whole: what is said meanwhile is answered after them. So are the last words of a call.
 - What the caller said and nobody answered is part of the next question, so no interleaving leaves it unanswered.
 """
 
@@ -41,6 +41,8 @@ MAX_WAITING_LINES = 16
 
 MAX_ATTEMPTS = 2
 """Times the same question is asked again after a failure."""
+
+_SAID_WHOLE = frozenset({"keys", "last"})
 
 
 class Dialogue:
@@ -131,12 +133,12 @@ class Dialogue:
         known = self._find(utterance)
         if known is None:
             return []
-        floor = [] if self._sending_keys else self._take_floor(by_voice=False)
+        floor = [] if self._is_said_whole else self._take_floor(by_voice=False)
         return [*self._close(known), *self._drop_speculation(), *floor, *self.speak(line)]
 
     def typed(self, text: str) -> list[Decision]:
         """The caller wrote instead of speaking: as an utterance that is over and understood."""
-        if self._sending_keys:
+        if self._is_said_whole:
             self.history.add(Line("user", text))
             return [Said(text, -1)]
         decisions = [*self._drop_speculation(), *self._take_floor(by_voice=False)]
@@ -167,6 +169,17 @@ class Dialogue:
         if self.turn is not None or self._open or not self.history.is_empty:
             return []
         return self._begin_line(text)
+
+    def announce(self, text: str) -> list[Decision]:
+        """Speak ``text`` now, whoever was speaking, and take nobody's answer."""
+        decisions = self.silence()
+        for known in tuple(self._open):
+            decisions += self._close(known)
+        return [*decisions, *self._begin_line(text, "last")]
+
+    def forget(self) -> None:
+        """What was said so far is no part of the conversation."""
+        self.history = History()
 
     def silence(self) -> list[Decision]:
         """Somebody asked us to be quiet."""
@@ -231,11 +244,11 @@ class Dialogue:
 
     def _may_take(self, turn: Turn) -> bool:
         """Without barge-in the caller may still go on speaking until our voice begins; keys are never broken off."""
-        return turn.kind != "keys" and (self.rules.barge_in or not turn.voiced)
+        return turn.kind not in _SAID_WHOLE and (self.rules.barge_in or not turn.voiced)
 
     @property
-    def _sending_keys(self) -> bool:
-        return self.turn is not None and self.turn.kind == "keys"
+    def _is_said_whole(self) -> bool:
+        return self.turn is not None and self.turn.kind in _SAID_WHOLE
 
     def _is_interruption(self, text: str) -> bool:
         turn = self.turn
@@ -289,7 +302,7 @@ class Dialogue:
         decisions = self._close(utterance)
         if not has_words(text):
             return [*decisions, *self._drop_speculation(), *self._after_nothing()]
-        if self.turn is not None and self.turn.released and not self._sending_keys:
+        if self.turn is not None and self.turn.released and not self._is_said_whole:
             if not self._takes_floor(text, self.turn):
                 return [*decisions, *self._after_nothing()]
             decisions += self._take_floor()
@@ -301,7 +314,7 @@ class Dialogue:
             return [*decisions, Speculated("used"), Release(early.number)]
         decisions += self._drop_speculation()
         self.history.add(Line("user", text))
-        if self._open or self._sending_keys:
+        if self._open or self._is_said_whole:
             return decisions
         return [*decisions, *self._ask_unanswered()]
 
@@ -345,9 +358,9 @@ class Dialogue:
         turn.attempt = failed.attempt
         return [AskAgent(turn.number, turn.text, turn.history), Release(turn.number)]
 
-    def _begin_line(self, line: str | PlayAudio | SendDtmf) -> list[Decision]:
+    def _begin_line(self, line: str | PlayAudio | SendDtmf, kind: TurnKind = "line") -> list[Decision]:
         if isinstance(line, str):
-            turn = self._new_turn("line", released=True, text=line)
+            turn = self._new_turn(kind, released=True, text=line)
             return [Speak(turn.number, line), Release(turn.number)]
         turn = self._new_turn("keys" if isinstance(line, SendDtmf) else "sound", released=True, text="")
         return [Play(turn.number, line), Release(turn.number)]

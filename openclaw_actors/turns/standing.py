@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 
 from openclaw_actors.messages import Line, Spoken
 
-TurnKind = Literal["reply", "line", "sound", "keys"]
+TurnKind = Literal["reply", "line", "sound", "keys", "last"]
+"""``last``: the last words of a call, to which no answer is wanted."""
 
 
 class Voice(Protocol):

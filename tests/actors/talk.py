@@ -28,6 +28,7 @@ from openclaw_actors.media.resample import Resampler
 from openclaw_actors.media.tones import TONE_RATE, to_pcm, tone
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn, Event
 from openclaw_actors.settings.sections import Agent, Settings, Supervision, TtsCache
+from openclaw_actors.transports.peer import no_transfer
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 MUSIC, TONE = (b"music-1", b"music-2"), (b"tone",)
@@ -100,6 +101,9 @@ class Line:
     def send_event(self, event):
         """Its client does not listen."""
 
+    async def transfer(self, to):
+        raise no_transfer(self.transport)
+
     async def aclose(self):
         self.closed = True
 
@@ -148,9 +152,16 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    greeting: str = "", supervision: Supervision | None = None, engines: Mapping[Kind, Sequence[Any]] | None = None
+    greeting: str = "",
+    supervision: Supervision | None = None,
+    engines: Mapping[Kind, Sequence[Any]] | None = None,
+    line: Line | None = None,
+    **given: object,
 ) -> AsyncIterator[Talk]:
-    """A call that has begun; it is ended afterwards if it has not. ``engines``: in place of those here, by kind."""
+    """A call that has begun; it is ended afterwards if it has not.
+
+    ``engines``: in place of those here, by kind; ``given``: more for ``Board.start``.
+    """
     LoopActor.live_here()
     settings = Settings(agent=Agent(greeting=greeting, engines=("parrot",)), supervision=supervision or Supervision())
     pool = ThreadPoolExecutor(1, "encode")
@@ -165,10 +176,10 @@ async def talk(
     places = Places(5)
     switchboard = Switchboard.start(services, places)
     board = SwitchboardBoard(switchboard, places, services)
-    line = Line()
+    line = line or Line()
     try:
-        admission = board.admit("test", "inbound")
-        started = await board.start(admission, line, caller="", metadata={}, resume="")
+        admission = board.admit("test", "outbound" if given else "inbound")
+        started = await board.start(admission, line, **{"caller": "", "metadata": {}, **given})
         yield Talk(board, started.call_id, line, events)
         await board.hang_up(started.call_id, "api_hangup")
         async with asyncio.timeout(PATIENCE_S):

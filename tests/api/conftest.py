@@ -21,6 +21,7 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.settings.sections import Server, Settings, StoreSettings
 from openclaw_actors.store.store import Store
+from openclaw_actors.telephony.phone import Phone
 from tests.api.sdp import OFFER
 
 ENGINES = {
@@ -88,7 +89,7 @@ class SmallBoard:
         self.places.add(admission.number)
         return admission
 
-    async def start(self, admission, peer, *, caller, metadata, resume="", **_) -> StartedCall:
+    async def start(self, admission, peer, *, caller, metadata, resume="", **more) -> StartedCall:
         self.starting.set()
         await self.holds_start.wait()
         if self.start_fails:
@@ -98,7 +99,7 @@ class SmallBoard:
         self.places.remove(admission.number)
         call_id = resume or f"call_{admission.number}"
         self.calls[call_id] = peer
-        self.started.append({"call_id": call_id, "caller": caller, "metadata": metadata})
+        self.started.append({"call_id": call_id, "caller": caller, "metadata": metadata, **more})
         return StartedCall(call_id, f"resume-{call_id}")
 
     def release(self, admission: Admission) -> None:
@@ -259,11 +260,13 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
             api.made.put_nowait(peer)
             return peer
 
+        phone = Phone(settings, board, hub, store) if settings.twilio.account_sid else None
         app = build_app(
             settings,
             board,
             store,
             hub,
+            phone=phone,
             ready=lambda: (readiness[0], readiness[1]),
             new_peer=None if real_peers else new_peer,
             clock=lambda: clock[0],
@@ -277,6 +280,8 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
                 yield api
             finally:
                 await listener.aclose()
+                if phone is not None:
+                    await phone.aclose()
                 await store.aclose()
 
     return serving

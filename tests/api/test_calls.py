@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openclaw_actors.api.calls import CallResources
 from openclaw_actors.api.models import CallsQuery
-from openclaw_actors.messages import SayText
+from openclaw_actors.messages import CallProfile
 from openclaw_actors.settings.sections import Limits
 from openclaw_actors.store.records import CallRecord, Page
 from tests.api.conftest import record_of
@@ -34,11 +34,12 @@ async def listed(api, **query) -> tuple[list[str], str | None]:
 
 
 async def test_a_test_call_is_placed_on_a_line_that_is_quiet(api):
-    body, headers = await place(api, {"to": "test", "from": "+15550100001", "metadata": {"order": 7}, "message": "Hi!"})
+    order = {"to": "test", "from": "+15550100001", "metadata": {"order": 7}, "message": "Hi!", "agent": "concierge"}
+    body, headers = await place(api, order)
     assert headers["Location"] == f"/v1/calls/{body['id']}"
     (started,) = api.board.started
     assert (started["caller"], started["metadata"]) == ("+15550100001", {"order": 7})
-    assert api.board.told == [(body["id"], SayText("Hi!"))]
+    assert started["profile"] == CallProfile(agent="concierge", greeting="Hi!"), "it is said in place of the greeting"
     assert not api.board.places
 
 

@@ -16,7 +16,7 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
 from openclaw_actors.testkit.lossy import Impairer, Impairment
 from openclaw_actors.testkit.speakers import flite, silence
-from openclaw_actors.transports.webrtc.timeline import Timeline
+from openclaw_actors.transports.timeline import Timeline
 
 PACKET_S = FRAME / SAMPLE_RATE
 CLEAN_BEFORE, CLEAN_AFTER = 100, 200

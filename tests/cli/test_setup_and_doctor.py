@@ -14,7 +14,7 @@ import pytest
 from tests.cli.conftest import EMBEDDED_TOML
 
 EMBEDDED = ("--agent", "parrot", "--stt", "pocketsphinx", "--tts", "espeak-ng")
-QUIET = ("--greeting", "", "--voice", "", "--port", "8080", "--host", "127.0.0.1")
+QUIET = ("--greeting", "", "--voice", "", "--port", "8080", "--host", "127.0.0.1", "--twilio-account-sid", "")
 
 
 @pytest.fixture

@@ -50,3 +50,10 @@ def test_silence_is_the_byte_ff():
 def test_half_a_sample_is_refused():
     with pytest.raises(ValueError, match="multiple"):
         mulaw.encode(b"\x00\x00\x00")
+
+
+def test_known_samples_have_the_codes_that_others_measured():
+    known = {0: 0xFF, 1000: 0xCE, -1000: 0x4E, 100: 0xF2, 32_767: 0x80, -32_768: 0x00}
+    codes = mulaw.encode(np.array(list(known), "<i2").tobytes())
+    assert list(codes) == list(known.values())
+    assert np.frombuffer(mulaw.decode(b"\xce"), "<i2") == 988

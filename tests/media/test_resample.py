@@ -88,4 +88,18 @@ def test_nothing_is_held_back_but_the_filters_delay(rates, sizes):
     for size in sizes:
         given_samples += size
         got_samples += len(resampler.push(bytes(2 * size))) // 2
-        assert given_samples / source - got_samples / target <= 0.0025
+        assert given_samples / source - got_samples / target < 0.003
+
+
+@pytest.mark.parametrize(("source", "target"), RATES)
+def test_sound_is_less_than_3_ms_late(source, target):
+    """A click goes in in pieces of 20 ms, as a phone's sound does, and its middle is looked for in what comes out."""
+    resampler = Resampler(source, target, primed=True)
+    at = source // 10
+    pcm = np.zeros(source // 5, np.int16)
+    pcm[at - source // 1000 : at + source // 1000] = 10_000
+    step = source // 50
+    pieces = [pcm[start : start + step].tobytes() for start in range(0, len(pcm), step)]
+    out = np.frombuffer(b"".join(resampler.push(piece) for piece in pieces), np.int16).astype(np.float64)
+    middle = np.sum(np.arange(len(out)) * out**2) / np.sum(out**2)
+    assert 0 <= middle / target - at / source < 0.003

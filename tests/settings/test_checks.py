@@ -8,6 +8,7 @@ from openclaw_actors.errors import SettingsError
 from openclaw_actors.settings.load import load_settings
 
 PREFIX = "OPENCLAW_ACTORS_"
+_PUBLIC = {"SERVER__PUBLIC_URL": "https://voice.example.org"}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,25 @@ PREFIX = "OPENCLAW_ACTORS_"
         ({"SUPERVISION__BACKOFF_S": "[]"}, "supervision.backoff_s", "at least one"),
         ({"SUPERVISION__BACKOFF_JITTER": "2"}, "supervision.backoff_jitter", "between 0 and 1"),
         ({"AUTH__JOIN_SECRET": "short"}, "auth.join_secret", "32 bytes or more"),
+        ({"NUMBERS__ALLOW_FROM": '["5550100001"]'}, "numbers.allow_from[0]", "in E.164"),
+        ({"NUMBERS__ALLOW_FROM": '["+1555 0100001"]'}, "numbers.allow_from[0]", "no spaces"),
+        ({"NUMBERS__ALLOW_FROM": '["+266696687"]'}, "numbers.allow_from[0]", "every caller without a number"),
+        ({"NUMBERS__OUTBOUND_PREFIXES": '["0049"]'}, "numbers.outbound_prefixes[0]", "such as +49"),
+        ({"NUMBERS__ROUTES": '{"desk" = {agent = "desk"}}'}, "numbers.routes.desk", "in E.164"),
+        ({"NUMBERS__PIN": "12"}, "numbers.pin", "4 to 12 digits"),
+        ({"NUMBERS__PIN": "letters"}, "numbers.pin", "4 to 12 digits"),
+        ({"TWILIO__ACCOUNT_SID": "AC1", **_PUBLIC}, "twilio.auth_token", "nobody could tell"),
+        ({"TWILIO__AUTH_TOKEN": "secret", **_PUBLIC}, "twilio.account_sid", "begins with AC"),
+        ({"TWILIO__ACCOUNT_SID": "AC1", "TWILIO__AUTH_TOKEN": "secret"}, "server.public_url", "Twilio calls it"),
+        (
+            {
+                "TWILIO__ACCOUNT_SID": "AC1",
+                "TWILIO__AUTH_TOKEN": "secret",
+                "SERVER__PUBLIC_URL": "http://voice.example.org",
+            },
+            "server.public_url",
+            "must begin with https://",
+        ),
         ({"AUTH__TOKENS": '["one", "one"]'}, "auth.tokens[1]", "given twice"),
         (
             {"AUTH__SCOPED_TOKENS": '[{name = "a", token = "t t", scopes = ["read"]}]'},

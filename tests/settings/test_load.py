@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from openclaw_actors.errors import SettingsError
 from openclaw_actors.settings import Settings
 from openclaw_actors.settings.load import load_settings
+from openclaw_actors.settings.show import as_toml, effective
 
 
 @pytest.fixture
@@ -243,3 +245,22 @@ def test_whatever_the_environment_holds_is_read_or_refused_in_words(variables):
         faults = [error, *error.also]
     assert all(fault.key and fault.remedy for fault in faults)
     assert ("OPENCLAW_ACTORS_X__Y" in environ) <= bool(faults)
+
+
+ROUTE = """[numbers.routes."+15550100001"]
+agent = "desk"
+greting = "Good day."
+"""
+
+
+def test_the_routes_of_numbers_are_tables_under_their_number(write):
+    settings = load_settings(write(ROUTE.replace("greting", "greeting")), {})
+    route = settings.numbers.routes["+15550100001"]
+    assert (route.agent, route.greeting) == ("desk", "Good day.")
+    assert tomllib.loads(as_toml(effective(settings)))["numbers"]["routes"]["+15550100001"]["agent"] == "desk"
+
+
+def test_a_wrong_key_in_a_route_is_named_with_the_one_that_was_meant(write):
+    with pytest.raises(SettingsError, match="did you mean numbers") as caught:
+        load_settings(write(ROUTE), {})
+    assert "greting" in caught.value.key

@@ -6,7 +6,9 @@ import asyncio
 import json
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
+from openclaw_actors.stamps import rfc3339
 from openclaw_actors.store.claims import AdvisoryLock, LockedFile
 from tests.store.conftest import opened
 from tests.store.samples import SampleCall, record, recorded_call
@@ -130,3 +132,35 @@ async def test_a_claim_ends_with_its_holder_and_only_then(url, open_store):
     assert not await lives("00" * 8)
     await one.aclose()
     assert not await lives(one._claim.host)
+
+
+async def test_what_a_dead_host_left_at_its_carrier_is_known_to_the_next(url):
+    call, other = SampleCall(), SampleCall()
+    async with opened(url) as store:
+        await record(store, call.initiated(transport="twilio", carrier_call_id="CA1"), other.initiated())
+        over = SampleCall()
+        await record(store, over.initiated(transport="twilio", carrier_call_id="CA2"), over.ended())
+    async with opened(url) as store:
+        lost = {(each.call_id, each.transport, each.carrier_call_id) for each in store.lost}
+        assert lost == {(call.id, "twilio", "CA1"), (other.id, "webrtc", "")}
+        assert (await store.call(call.id)).carrier_call_id == "CA1"
+    async with opened(url) as store:
+        assert store.lost == (), "it is told once"
+
+
+async def test_calls_of_the_last_day_are_found_with_their_length(open_store):
+    store = await open_store()
+    now = datetime.now(UTC)
+    for hours, transport, answered in (
+        (30, "twilio", True),
+        (3, "twilio", True),
+        (2, "twilio", False),
+        (1, "webrtc", True),
+    ):
+        call = SampleCall(now - timedelta(hours=hours))
+        events = [call.initiated(transport=transport, direction="outbound")]
+        events += [call.event("call.answered")] if answered else []
+        await record(store, *events, call.event("call.ended", status="completed", reason="hangup"))
+    found = await store.past_calls(["twilio"], rfc3339(now - timedelta(days=1)))
+    assert [(each.direction, each.seconds) for each in found] == [("outbound", 1.0), ("outbound", 0.0)]
+    assert found[0].began_at < found[0].ended_at < found[1].ended_at

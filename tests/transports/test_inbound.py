@@ -11,7 +11,7 @@ from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import AudioIn
 from openclaw_actors.observability import metrics
-from openclaw_actors.transports.webrtc.inbound import Inbound
+from openclaw_actors.transports.inbound import Inbound
 
 from .conftest import CALLER_HZ, Listener, Tone
 

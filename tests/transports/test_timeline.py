@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
-from openclaw_actors.transports.webrtc.timeline import Timeline
+from openclaw_actors.transports.timeline import Timeline
 
 from .conftest import CALLER_HZ, Tone, loudness, pitch
 

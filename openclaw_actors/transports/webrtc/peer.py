@@ -13,12 +13,12 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import OPUS, Codec
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Limits, WebRtc
-from openclaw_actors.transports.peer import PacketSource, PeerListener
+from openclaw_actors.transports.inbound import Inbound
+from openclaw_actors.transports.peer import PacketSource, PeerListener, no_transfer
 from openclaw_actors.transports.webrtc.aiortc_private import ice_connections, tap_receiver
 from openclaw_actors.transports.webrtc.data_channel import EventChannel
 from openclaw_actors.transports.webrtc.ice import IceGuard
 from openclaw_actors.transports.webrtc.ice_servers import configuration, ice_servers_for_client
-from openclaw_actors.transports.webrtc.inbound import Inbound
 from openclaw_actors.transports.webrtc.outbound import OutboundTrack
 from openclaw_actors.transports.webrtc.sdp_policy import CheckedOffer, check_offer, complete_answer
 
@@ -105,6 +105,10 @@ class WebRtcPeer:
         """Send a JSON object over the data channel ``events``; dropped when the client offered none."""
         if self._opens_channel and self.state not in _FINAL:
             self._events.send(event)
+
+    async def transfer(self, to: str) -> None:  # noqa: ARG002 - a browser is where it is
+        """As Peer.transfer: it can't."""
+        raise no_transfer(self.transport)
 
     async def aclose(self) -> None:
         """Close; returns when sockets, tasks and threads are gone. May be called more than once."""

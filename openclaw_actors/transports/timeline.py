@@ -38,15 +38,17 @@ class Timeline:
     Args:
         codec: of the payloads.
         start: media time of the first frame, in 16 kHz samples.
+        grace: seconds past the jitter target after which the hole is filled.
     """
 
-    def __init__(self, codec: Codec, start: int = 0) -> None:
+    def __init__(self, codec: Codec, start: int = 0, grace: float = GRACE_S) -> None:
         self.jitter = JitterBuffer(codec.clock_rate)
         self.undecodable = 0
         """Packets that the decoder refused."""
         self.dropped = 0
         """Packets whose time had passed, or that ran ahead of real time."""
         self._codec = codec
+        self._grace = grace
         self._decoder = _decoder(codec)
         self._resampler = Resampler(codec.clock_rate, SAMPLE_RATE, primed=True)
         self._concealer = Concealer()
@@ -154,7 +156,7 @@ class Timeline:
 
     def _silent_at(self) -> float:
         """When the line is filled in place of the caller."""
-        return self._due_at + self.jitter.target + GRACE_S
+        return self._due_at + self.jitter.target + self._grace
 
     def _earn(self, now: float) -> None:
         if self._credited_at is None:

@@ -12,7 +12,7 @@ from openclaw_actors.messages import AudioIn
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.transports.peer import PeerListener
-from openclaw_actors.transports.webrtc.timeline import Timeline
+from openclaw_actors.transports.timeline import GRACE_S, Timeline
 
 log = get_logger(__name__)
 
@@ -28,13 +28,15 @@ class Inbound:
 
     Args:
         codec: of the packets.
+        grace: as of a Timeline.
         clock: monotonic seconds.
     """
 
-    def __init__(self, codec: Codec, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, codec: Codec, *, grace: float = GRACE_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.received_at = 0.0
         """When the last packet arrived; 0: none yet."""
         self._codec = codec
+        self._grace = grace
         self._clock = clock
         self._timeline: Timeline | None = None
         self._listener: PeerListener | None = None
@@ -55,7 +57,7 @@ class Inbound:
         """
         self._disarm()
         self._listener = listener
-        self._timeline = Timeline(self._codec, start)
+        self._timeline = Timeline(self._codec, start, self._grace)
         self._lost = 0
 
     def receive(self, packet: RtpAudio) -> None:

@@ -1,0 +1,235 @@
+"""Twilio's REST API, as far as calls need it: place, steer and end them, and look after the number's webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiohttp
+from twilio.base.exceptions import TwilioException
+
+from openclaw_actors.errors import RefusalError
+from openclaw_actors.settings.sections import Twilio
+from openclaw_actors.telephony.twilio.errors import remedy_of
+
+if TYPE_CHECKING:
+    from twilio.rest import Client
+
+    from openclaw_actors.telephony.twilio.http import SessionClient
+
+T = TypeVar("T")
+
+ANSWER_S = 10.0
+"""Twilio answers within 0.2-1 s; whoever waits for a call to be placed should hear of trouble before they give up."""
+
+OVER = frozenset({20404, 21220})
+"""What is said to a hang-up of a call that is over."""
+
+
+class CarrierError(RefusalError):
+    """Twilio would not, or did not answer.
+
+    Args:
+        status: for the client of our API.
+        code: of the problem.
+        detail: with Twilio's words and a remedy.
+        number: Twilio's error code, else the HTTP status, else 0.
+        undecided: it may have been done all the same.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, number: int = 0, *, undecided: bool = False) -> None:
+        headers = {"Retry-After": "5"} if status == 503 else {}
+        super().__init__(status, code, detail, headers)
+        self.number = number
+        self.undecided = undecided
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """A call to be placed.
+
+    Args:
+        to: in E.164.
+        sender: one of the account's numbers.
+        twiml: what is done when somebody answers.
+        status_url: told of each state.
+        ring_timeout_s: how long it may ring.
+        time_limit_s: how long it may last; the carrier ends it then, whatever has become of us.
+        amd: ``Enable`` or ``DetectMessageEnd``: find out whether a machine answers; empty: do not.
+        amd_url: told of that.
+    """
+
+    to: str
+    sender: str
+    twiml: str
+    status_url: str
+    ring_timeout_s: int
+    time_limit_s: int
+    amd: str = ""
+    amd_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNumber:
+    """A number of the account's, and where Twilio asks what to do when it is called."""
+
+    sid: str
+    number: str
+    voice_url: str
+    voice_method: str
+    application_sid: str = ""
+    """Not empty: an application or trunk of Twilio's answers, and ``voice_url`` is not looked at."""
+
+
+class TwilioAccount:
+    """One account; ``open`` it first. Belongs to the running loop.
+
+    What is awaited raises CarrierError.
+    """
+
+    def __init__(self, settings: Twilio) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._http: SessionClient | None = None
+
+    async def open(self) -> None:
+        """Get ready; nothing is asked of Twilio yet."""
+        # It takes 0.4 s to import, for which no call may wait; a host without a phone does not import it at all.
+        rest, http = await asyncio.get_running_loop().run_in_executor(None, _import)
+        self._http = http.SessionClient(ANSWER_S)
+        token = self._settings.auth_token.get_secret_value()
+        self._client = rest.Client(self._settings.account_sid, token, http_client=self._http)
+        self._client.api.base_url = self._settings.api_base_url.rstrip("/")
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _api(self) -> Client:
+        assert self._client is not None, "open() comes first"  # noqa: S101 - a fault of the program's
+        return self._client
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    async def place(self, dial: Dial) -> str:
+        """Place a call; its CallSid."""
+        more: dict[str, Any] = {}
+        if dial.amd:
+            more = {
+                "machine_detection": dial.amd,
+                "async_amd": "true",
+                "async_amd_status_callback": dial.amd_url,
+                "async_amd_status_callback_method": "POST",
+            }
+        placed = await _answer(
+            self._api().calls.create_async(
+                to=dial.to,
+                from_=dial.sender,
+                twiml=dial.twiml,
+                status_callback=dial.status_url,
+                status_callback_event=["initiated", "ringing", "answered", "completed"],
+                status_callback_method="POST",
+                timeout=dial.ring_timeout_s,
+                time_limit=dial.time_limit_s,
+                **more,
+            )
+        )
+        return str(placed.sid)
+
+    async def hang_up(self, call_sid: str) -> None:
+        """End a call, whether it rings or is up. One that is over is no error."""
+        try:
+            # "canceled" would leave a call that has just been answered as it is; "completed" ends both.
+            await _answer(self._api().calls(call_sid).update_async(status="completed"))
+        except CarrierError as error:
+            if error.number not in OVER:
+                raise
+
+    async def redirect(self, call_sid: str, twiml: str) -> None:
+        """Let the call go on with other TwiML: its stream ends."""
+        await _answer(self._api().calls(call_sid).update_async(twiml=twiml))
+
+    # --- the account ------------------------------------------------------------------------------
+
+    async def describe(self) -> str:
+        """Whose account it is, and its state: ``My account (active, trial)``."""
+        account = await _answer(self._api().api.accounts(self._settings.account_sid).fetch_async())
+        kind = f", {account.type.lower()}" if account.type else ""
+        return f"{account.friendly_name} ({account.status}{kind})"
+
+    async def number(self, number: str) -> OwnNumber | None:
+        """The account's number; None when it is not the account's."""
+        for each in await _answer(self._api().incoming_phone_numbers.list_async(phone_number=number, limit=20)):
+            # Twilio looks for parts of numbers.
+            if each.phone_number == number:
+                elsewhere = each.voice_application_sid or each.trunk_sid or ""
+                return OwnNumber(each.sid, number, each.voice_url or "", each.voice_method or "POST", elsewhere)
+        return None
+
+    async def point(self, number: OwnNumber, voice_url: str, status_url: str) -> None:
+        """Let Twilio ask ``voice_url`` when the number is called, and tell ``status_url`` how the call has ended."""
+        await _answer(
+            self._api()
+            .incoming_phone_numbers(number.sid)
+            .update_async(
+                voice_url=voice_url,
+                voice_method="POST",
+                voice_application_sid="",
+                status_callback=status_url,
+                status_callback_method="POST",
+            )
+        )
+
+
+def _import() -> tuple[Any, Any]:
+    return importlib.import_module("twilio.rest"), importlib.import_module("openclaw_actors.telephony.twilio.http")
+
+
+async def _answer(request: Awaitable[T]) -> T:
+    """Wait for the answer, bounded; whatever goes wrong as a CarrierError."""
+    try:
+        return await request
+    except aiohttp.ClientConnectorError as error:
+        raise CarrierError(
+            503, "carrier_unreachable", f"Twilio can't be reached ({error}); look at the network, then try again."
+        ) from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        said = str(error) or f"no answer within {ANSWER_S:g} s"
+        raise CarrierError(
+            503, "carrier_unreachable", f"Twilio did not answer ({said}); try again.", undecided=True
+        ) from error
+    except TwilioException as error:
+        raise _refusal(error) from error
+
+
+def _told(error: TwilioException) -> tuple[int, int, str]:
+    """HTTP status, Twilio's code and words. Of a list the package gives the answer itself, not what is in it."""
+    answer = next((each for each in error.args if hasattr(each, "status_code")), None)
+    if answer is not None:
+        try:
+            told = json.loads(answer.text)
+            return int(answer.status_code), int(told["code"]), str(told["message"]).rstrip(".")
+        except (ValueError, KeyError, TypeError):
+            return int(answer.status_code), int(answer.status_code), "no reason given"
+    status = int(getattr(error, "status", 0) or 0)
+    number = int(getattr(error, "code", 0) or 0) or status
+    said = str(getattr(error, "msg", "") or getattr(error, "detail", "") or error).strip().rstrip(".")
+    return status, number, said
+
+
+def _refusal(error: TwilioException) -> CarrierError:
+    """Twilio's error as ours: which of us has to do something about it is what the status says."""
+    status, number, said = _told(error)
+    detail = f"Twilio refused with {number} ({said}): {remedy_of(number, status)}."
+    if status == 429:
+        return CarrierError(503, "carrier_busy", detail, number)
+    if status >= 500 or not status:
+        return CarrierError(503, "carrier_unavailable", detail, number, undecided=True)
+    if status in {401, 403}:
+        return CarrierError(502, "carrier_refused", detail, number)
+    return CarrierError(422, "carrier_refused", detail, number)

@@ -1,0 +1,42 @@
+"""What Twilio shall do with a call (twilio.com/docs/voice/twiml)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from twilio.twiml.voice_response import Connect, VoiceResponse
+
+from openclaw_actors.telephony.twilio.urls import Urls
+
+EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+"""Nothing: the answer to callbacks."""
+
+TOKEN = "token"  # noqa: S105 - its name, in the stream's customParameters
+"""The parameter that says which call a stream is of."""
+
+
+def connect_stream(urls: Urls, token: str) -> str:
+    """Bring the caller's sound to us, and ours to them. Nothing follows, so that a closed stream ends the call.
+
+    The token is a parameter, as Twilio drops the URL's query.
+    """
+    response, connect = VoiceResponse(), Connect()
+    stream = connect.stream(url=urls.stream, status_callback=urls.stream_status, status_callback_method="POST")
+    stream.parameter(name=TOKEN, value=token)
+    response.append(connect)
+    return str(response)
+
+
+def dial(to: str, caller_id: str, time_limit_s: int) -> str:
+    """Connect the call with ``to`` in place of us, for so many seconds at most; it ends when either hangs up."""
+    response = VoiceResponse()
+    more = {"caller_id": caller_id} if caller_id else {}
+    response.dial(to, time_limit=time_limit_s, **more)
+    return str(response)
+
+
+def reject(reason: Literal["rejected", "busy"]) -> str:
+    """Do not answer: the caller hears that the number is not in service, or busy; nobody pays."""
+    response = VoiceResponse()
+    response.reject(reason=reason)
+    return str(response)

@@ -1,0 +1,1 @@
+"""Calls by phone, over a Twilio that the test kit plays."""

@@ -1,0 +1,153 @@
+"""A whole host with a telephone: Twilio is played by the test kit, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from openclaw_actors.client import Client
+from openclaw_actors.engines.stt import pocketsphinx
+from openclaw_actors.messages import Event
+from openclaw_actors.settings.sections import Auth, Numbers, Outbound, Settings, Twilio
+from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
+from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
+from openclaw_actors.testkit.providers.twilio.line import Line
+from openclaw_actors.testkit.waiting import Waits
+
+PERSON = "+15550100001"
+"""Whom the host calls, and who calls it."""
+API_TOKEN = "a-token-of-the-operator"
+GREETING = "Hello!"
+
+
+@dataclass
+class PhoneHost:
+    """The host, its carrier, and what its calls told."""
+
+    running: RunningHost
+    twilio: FakeTwilio
+    client: Client
+    events: list[Event] = field(default_factory=list)
+    waits: Waits = field(default_factory=lambda: Waits(lambda: "events"))
+
+    def hear(self, event: Event) -> None:
+        self.events.append(event)
+        self.waits.check(0.0)
+
+    def told(self, kind: str, call_id: str = "") -> list[Event]:
+        return [each for each in self.events if each.type == kind and call_id in {"", each.call_id}]
+
+    async def until_told(self, kind: str, call_id: str = "", timeout_s: float = 20.0) -> Event:
+        """The first event of this type."""
+        return (await self.waits.until(lambda _: self.told(kind, call_id), timeout_s, kind))[0]
+
+    async def outcome(self, call_id: str) -> tuple[str, str]:
+        """Status and reason of the call's end, as told and as recorded."""
+        event = await self.until_told("call.ended", call_id)
+        record = await self.client.call(call_id)
+        assert (record["status"], record["end_reason"]) == (event.data["status"], event.data["reason"])
+        return event.data["status"], event.data["reason"]
+
+    def kinds(self, call_id: str) -> list[str]:
+        """The types of the call's events, without those that only displays look at."""
+        passing = {
+            "call.stages",
+            "call.media.connected",
+            "call.transcript",
+            "call.turn.completed",
+            "call.speech.started",
+        }
+        return [each.type for each in self.events if each.call_id == call_id and each.type not in passing]
+
+    def said(self, call_id: str, role: str = "agent") -> str:
+        """All that was said for good."""
+        lines = [each.data for each in self.told("call.transcript", call_id) if each.data["final"]]
+        return " ".join(line["text"] for line in lines if line["role"] == role)
+
+    @asynccontextmanager
+    async def calls_in(self, caller: str = PERSON, callee: str = NUMBER) -> AsyncIterator[Line]:
+        """Somebody calls; their stream has started."""
+        async with Line(self.twilio.exchange, caller, callee) as line:
+            yield line
+
+
+def phone_settings(twilio: FakeTwilio, *, numbers: Numbers | None = None, outbound: Outbound | None = None) -> Settings:
+    """Embedded engines, one number, one token; anybody of the same country may be called, PERSON may call."""
+    settings = embedded_settings()
+    return settings.model_copy(
+        update={
+            "server": settings.server.model_copy(update={"public_url": twilio.exchange.public_url}),
+            "auth": Auth(tokens=(SecretStr(API_TOKEN),)),
+            "agent": settings.agent.model_copy(update={"greeting": GREETING}),
+            "numbers": numbers or Numbers(allow_from=(PERSON,)),
+            "outbound": outbound or Outbound(),
+            "twilio": Twilio(
+                account_sid=twilio.account_sid,
+                auth_token=SecretStr(twilio.auth_token),
+                from_number=NUMBER,
+                api_base_url=twilio.api_base_url,
+            ),
+        }
+    )
+
+
+@asynccontextmanager
+async def phone_host(twilio: FakeTwilio | None = None, **changes: Any) -> AsyncIterator[PhoneHost]:
+    """Start both; ``changes`` are sections of the settings."""
+    async with twilio or FakeTwilio() as carrier:
+        settings = phone_settings(carrier)
+        async with running_host(settings.model_copy(update=changes)) as running:
+            carrier.exchange.reach = running.url
+            async with Client(running.url, API_TOKEN) as client:
+                host = PhoneHost(running, carrier, client)
+                stop = running.host.hub.subscribe(host.hear)
+                try:
+                    yield host
+                finally:
+                    stop()
+                    await settle(host)
+
+
+@asynccontextmanager
+async def lasting_host(**changes: Any) -> AsyncIterator[PhoneHost]:
+    """One for all tests of a file, as each needs 2 s to start; to be used by way of ``fresh``."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pocketsphinx, "_DEADLINE_S", 20.0)  # as patient_recogniser, for more than one test
+        async with phone_host(**changes) as host:
+            yield host
+
+
+@asynccontextmanager
+async def fresh(host: PhoneHost) -> AsyncIterator[PhoneHost]:
+    """A host that other tests have used: nothing is left of them, and nothing will be left of this one."""
+    try:
+        yield host
+    finally:
+        host.running.host.hang_up_all("test_over")
+        async with asyncio.timeout(10):
+            await host.running.host.places.idle.wait()
+        host.running.host.places.closing = False
+        begun = {each.call_id for each in host.events}
+        await host.waits.until(lambda _: begun <= {each.call_id for each in host.told("call.ended")}, 10, "the ends")
+        await asyncio.gather(*(call.aclose() for call in host.twilio.calls))
+        host.twilio.forget()
+        host.events.clear()
+
+
+async def settle(host: PhoneHost) -> None:
+    """Let the carrier hear of each end before it is taken away."""
+    host.running.host.hang_up_all("test_over")
+    async with asyncio.timeout(10):
+        await host.running.host.places.idle.wait()
+
+
+@pytest.fixture
+async def phone(patient_recogniser):
+    async with phone_host() as host:
+        yield host
