@@ -8,7 +8,7 @@ import gc
 import signal
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,18 +18,20 @@ from openclaw_actors import __version__
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
+from openclaw_actors.actors.profiles import complete, own_voice
 from openclaw_actors.actors.recorder import Recorder
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
 from openclaw_actors.engines.catalogue import build_catalogue
+from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import EngineError
 from openclaw_actors.media.codecs import OPUS, PCMU
 from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
-from openclaw_actors.messages import HangUpCall
+from openclaw_actors.messages import NO_PROFILE, CallProfile, HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
 from openclaw_actors.settings import Settings
@@ -143,17 +145,27 @@ class Host:
         self.url = listener.url
 
     async def _render_own_lines(self) -> None:
-        """Make the lines that must not wait: the apology as a clip, the greeting into the cache."""
+        """Make the lines that must not wait: the apology as a clip; greetings and fillers, by voice, into the cache."""
         for codec in (OPUS, PCMU):
-            for text in (APOLOGY, self.settings.agent.greeting):
+            for text, voice in self._own_lines():
                 try:
                     engine = self.catalogue.serving("tts")
-                    phrase = await self.synthesis.whole(engine, codec, text, shareable=True)
+                    phrase = await self.synthesis.whole(engine, codec, text, voice=voice, shareable=True)
                 except EngineError as error:
                     _log.warning("a line could not be rendered in advance", text=text, reason=str(error))
                     continue
                 if text == APOLOGY:
                     self._apologies[codec.name] = phrase.packets
+
+    def _own_lines(self) -> Iterator[tuple[str, Voice]]:
+        agent = self.settings.agent
+        yield APOLOGY, OWN_VOICE
+        for profile in (NO_PROFILE, *(CallProfile(agent=own.agent) for own in agent.profiles)):
+            voice, greeting = own_voice(own := complete(profile, agent)), own.greeting
+            first = agent.greeting if greeting is None else greeting
+            for text in (first, *agent.fillers, *self.settings.calls.silent_prompts):
+                if text:
+                    yield text, voice
 
     async def _render_hold_sounds(self, pool: ThreadPoolExecutor) -> None:
         """0.1 s of a core, beside the thread in which calls encode."""

@@ -40,6 +40,8 @@ class CallProfile:
         agent: whom the agent engine asks, where it knows several (an OpenClaw agent's id).
         voice: who speaks, by a name of the TTS engine's; an engine that does not know it takes its own.
         language: BCP 47, of what the caller speaks and hears; empty: found out from what is said.
+        rate: how much faster than the engine's settings say it speaks, 1 for as they say.
+        pitch_hz: how much higher, where the engine can.
         greeting: said first; None: the settings', empty: nothing.
         system_prompt: in place of the settings'.
     """
@@ -47,6 +49,8 @@ class CallProfile:
     agent: str = ""
     voice: str = ""
     language: str = ""
+    rate: float = 1.0
+    pitch_hz: int = 0
     greeting: str | None = None
     system_prompt: str = ""
 
@@ -102,23 +106,51 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The caller has finished. ``voiced_at``: when the last voiced sample arrived. Turns → Call, Stt."""
+    """The caller has finished. ``voiced_at``: when the last voiced sample arrived. Turns → Call, Stt.
+
+    ``wanted_ms`` is the silence that it took; what passed beyond it was spent waiting for the words.
+    """
 
     utterance: int
     rev: int
     end: int
     voiced_at: float
+    wanted_ms: float = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was recognised, up to media time ``upto``. Stt → Call."""
+    """What was recognised, up to media time ``upto``. Stt → Call.
+
+    A partial is the whole utterance so far: any of its words may tell that the caller means it. How it begins,
+    ``agreed``, is settled: recognised twice the same. The rest may change, and the final may change all.
+    """
 
     utterance: int
     rev: int
     text: str
     final: bool
     upto: int
+    agreed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """How finished the words of a likely end sound (turns/completeness.py): the less, the longer is waited.
+
+    Call → Turns.
+    """
+
+    utterance: int
+    rev: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """The caller had not finished: with ``utterance`` they go on with what was taken for all. Call → Turns."""
+
+    utterance: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +178,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class WordTime:
+    """A word of a phrase ends ``at`` seconds after the phrase's first sample; up to there its text has ``chars``."""
+
+    at: float
+    chars: int
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
     """Encoded sound of one phrase, 20 ms a packet, with the PCM it was made from. Tts → Transport → playout."""
 
@@ -156,6 +196,8 @@ class Speech:
     pcm: bytes
     ends_phrase: bool
     ends_turn: bool
+    words: tuple[WordTime, ...] = ()
+    """Those that are known so far, of voices that tell; a resumed phrase may tell them again."""
 
 
 @dataclass(frozen=True, slots=True)

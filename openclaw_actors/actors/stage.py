@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pykka
 
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.profiles import own_voice
 from openclaw_actors.actors.supervision import Port, dead_letter
 from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine, Voice
 from openclaw_actors.engines.tts.synthesis import Synthesis
@@ -69,7 +70,12 @@ class CallContext:
     @property
     def voice(self) -> Voice:
         """How the agent speaks."""
-        return Voice(self.profile.voice, self.profile.language)
+        return replace(own_voice(self.profile), language=self.language)
+
+    @property
+    def language(self) -> str:
+        """What the caller speaks, as the call was placed or else as it was found out (BCP 47); empty: not known."""
+        return self.profile.language or self.memory.language
 
 
 class StageActor(LoopActor):

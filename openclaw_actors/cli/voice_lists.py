@@ -15,11 +15,14 @@ import espeakng_loader
 
 from openclaw_actors.engines.protocols import TtsEngine
 from openclaw_actors.engines.recipes import make_engine
+from openclaw_actors.engines.tts.piper import voices_folder
 from openclaw_actors.errors import EngineError, SettingsError
 from openclaw_actors.settings.sections import Settings
 
 OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
 """platform.openai.com/docs/guides/text-to-speech; other servers of that API have their own, and no list of them."""
+
+ENGINES = ("edge-tts", "edge-tts-service", "openai", "piper", "espeak-ng")
 
 _ANSWER_S = 60.0
 
@@ -56,13 +59,25 @@ def list_voices(engine: str) -> list[Voice]:
     Raises:
         UnknownVoicesError: there is no such engine, or its list can't be fetched.
     """
-    if engine == "edge-tts":
+    if engine in {"edge-tts", "edge-tts-service"}:
         return _edge_voices()
     if engine == "espeak-ng":
         return _espeak_voices()
     if engine == "openai":
         return [Voice(name) for name in OPENAI_VOICES]
-    raise UnknownVoicesError(f"there is no engine {engine!r}; there are edge-tts, openai, espeak-ng", usage=True)
+    if engine == "piper":
+        return _piper_voices()
+    raise _no_engine(engine)
+
+
+def _no_engine(engine: str) -> UnknownVoicesError:
+    return UnknownVoicesError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}", usage=True)
+
+
+def _piper_voices() -> list[Voice]:
+    """Those on this machine: ``en_US-lessac-medium.onnx`` speaks en-US."""
+    names = sorted(path.name.removesuffix(".onnx") for path in voices_folder().glob("*.onnx"))
+    return [Voice(name, name.partition("-")[0].replace("_", "-")) for name in names]
 
 
 def _edge_voices() -> list[Voice]:
@@ -98,7 +113,7 @@ def record_voice(settings: Settings, engine: str, voice: str, text: str, out: Pa
     """
     section = engine.replace("-", "_")
     if section not in type(settings.tts).model_fields:
-        raise UnknownVoicesError(f"there is no engine {engine!r}; there are edge-tts, openai, espeak-ng", usage=True)
+        raise _no_engine(engine)
     chosen = getattr(settings.tts, section).model_copy(update={"voice": voice})
     settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={section: chosen})})
     try:
@@ -119,6 +134,6 @@ async def _speak(settings: Settings, name: str, text: str) -> tuple[bytes, int]:
         async with asyncio.timeout(_ANSWER_S):
             await engine.open()
             async with contextlib.aclosing(engine.speak(text)) as sound:  # type: ignore[type-var]
-                return b"".join([piece async for piece in sound]), engine.sample_rate
+                return b"".join([piece async for piece in sound if isinstance(piece, bytes)]), engine.sample_rate
     finally:
         await engine.aclose()

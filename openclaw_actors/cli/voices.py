@@ -15,7 +15,9 @@ DEFAULT_TEXT = "Hello! This is how I sound."
 
 
 def voices(  # noqa: PLR0917 - typer reads a command's options from its parameters
-    engine: Annotated[str, typer.Option(help="edge-tts, openai, espeak-ng; else the first of tts.engines.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="edge-tts, edge-tts-service, openai, piper, espeak-ng; else the first of tts.engines.")
+    ] = "",
     language: Annotated[str, typer.Option(help="Only those of this language, such as de or en-GB.")] = "",
     hear: Annotated[str, typer.Option(metavar="VOICE", help="Let this voice speak, into the file --out.")] = "",
     text: Annotated[str, typer.Option(help="What it shall say.")] = DEFAULT_TEXT,

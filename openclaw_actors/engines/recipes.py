@@ -25,18 +25,22 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
     "stt": {
         "faster-whisper": Recipe("stt.faster_whisper:FasterWhisperEngine", lambda s: (s.stt.faster_whisper,)),
         "openai": Recipe("stt.openai:OpenAiSttEngine", lambda s: (s.stt.openai,)),
+        "openai-realtime": Recipe("stt.openai_realtime:OpenAiRealtimeEngine", lambda s: (s.stt.openai_realtime,)),
         "pocketsphinx": Recipe("stt.pocketsphinx:PocketSphinxEngine", lambda _: ()),
     },
     "agent": {
         "openclaw": Recipe(
-            "agent.openclaw:OpenClawEngine", lambda s: (s.agent.openclaw, s.supervision.gateway_first_token_s)
+            "agent.openclaw:OpenClawEngine",
+            lambda s: (s.agent.openclaw, s.supervision.gateway_first_token_s, s.agent.transfer_to),
         ),
-        "openai": Recipe("agent.openai:OpenAiAgentEngine", lambda s: (s.agent.openai,)),
+        "openai": Recipe("agent.openai:OpenAiAgentEngine", lambda s: (s.agent.openai, s.agent.transfer_to)),
         "parrot": Recipe("agent.parrot:ParrotEngine", lambda _: ()),
     },
     "tts": {
         "edge-tts": Recipe("tts.edge_tts:EdgeTtsEngine", lambda s: (s.tts.edge_tts,)),
         "openai": Recipe("tts.openai:OpenAiTtsEngine", lambda s: (s.tts.openai,)),
+        "edge-tts-service": Recipe("tts.edge_tts_service:EdgeTtsServiceEngine", lambda s: (s.tts.edge_tts_service,)),
+        "piper": Recipe("tts.piper:PiperEngine", lambda s: (s.tts.piper,)),
         "espeak-ng": Recipe("tts.espeak_ng:EspeakNgEngine", lambda s: (s.tts.espeak_ng,)),
     },
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from openclaw_actors.media.codecs import Codec
-from openclaw_actors.messages import Speech, Spoken, VoiceStarted
+from openclaw_actors.messages import Speech, Spoken, VoiceStarted, WordTime
 
 PACKET_S = 0.02
 """Seconds of sound in one packet."""
@@ -30,6 +30,7 @@ class _Phrase:
     played: int = 0
     complete: bool = False
     ends_turn: bool = False
+    words: list[WordTime] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Playout:
         phrase.text = speech.text or phrase.text
         phrase.packets.extend(speech.packets)
         phrase.pcm += speech.pcm
+        phrase.words.extend(speech.words)
         phrase.complete = speech.ends_phrase
         phrase.ends_turn = speech.ends_turn
         if phrase.complete and not phrase.packets and self._queue[0] is phrase and not self._held(phrase):
@@ -233,6 +235,9 @@ class Playout:
         self._on_moved()
 
     def _spoken_part(self, phrase: _Phrase) -> str:
+        if phrase.words and phrase.text:
+            heard_s = phrase.played * PACKET_S
+            return phrase.text[: max((word.chars for word in phrase.words if word.at <= heard_s), default=0)]
         if not phrase.complete:
             total = max(len(phrase.packets) + phrase.played, round(len(phrase.text) / 15 / PACKET_S))  # 15 letters/s
         else:

@@ -22,11 +22,14 @@ from openclaw_actors.settings.sections import TtsCache
 
 log = get_logger(__name__)
 
-_SOUND = 1
+_SOUND = 2
 """Counts changes of trimming and encoding: what was made before one is not found after it."""
 
 _PACKET_OVERHEAD = 41
 """Bytes that CPython adds to a packet: 33 of its object, 8 of its place in the tuple."""
+
+_WORD_BYTES = 100
+"""Of a WordTime: its object, a float, an int and its place in the tuple."""
 
 
 def phrase_key(engine_key: str, codec: Codec, text: str) -> str:
@@ -114,4 +117,5 @@ class PhraseCache:
 
 
 def _bytes_of(phrase: Encoded) -> int:
-    return len(phrase.pcm) + sum(len(packet) + _PACKET_OVERHEAD for packet in phrase.packets)
+    packets = sum(len(packet) + _PACKET_OVERHEAD for packet in phrase.packets)
+    return len(phrase.pcm) + packets + _WORD_BYTES * len(phrase.words)
