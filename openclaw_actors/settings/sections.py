@@ -311,6 +311,8 @@ class TtsCache(Section):
 
     dir: str = ""
     max_bytes: Count = 268_435_456
+    keep_replies: bool = False
+    """On disk too: what is said to one caller may hold what is theirs alone."""
 
 
 class Tts(Section):
