@@ -24,8 +24,10 @@ from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardB
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
+from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import build_catalogue
 from openclaw_actors.engines.protocols import OWN_VOICE, Voice
+from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import EngineError
@@ -92,6 +94,8 @@ class Host:
         closing.callback(encode_pool.shutdown, wait=True)
         self.catalogue = build_catalogue(self.settings)
         closing.push_async_callback(self.catalogue.aclose)
+        after_calls = AfterCalls()
+        closing.push_async_callback(after_calls.aclose)
         disk_pool = ThreadPoolExecutor(1, "phrases")
         closing.callback(disk_pool.shutdown, wait=True)
         self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
@@ -104,6 +108,8 @@ class Host:
             self.hub,
             apologies=self._apologies,
             hold_sounds=self._hold_sounds,
+            after_calls=after_calls,
+            smart_turn=self._smart_turn(),
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
@@ -127,6 +133,23 @@ class Host:
         self._deliverer = Deliverer(self.settings, self.store, self.hub)
         self._closing.push_async_callback(self._deliverer.aclose)
         await self._deliverer.start()
+
+    def _smart_turn(self) -> SmartTurn | None:
+        """The semantic model of turns, if one is wanted. It loads in the background; calls do without until then."""
+        model = self.settings.turns.semantic_model
+        if not model:
+            return None
+        smart_turn = SmartTurn(model)
+        self._closing.push_async_callback(smart_turn.aclose)
+
+        async def load() -> None:
+            try:
+                await smart_turn.open()
+            except EngineError as error:
+                _log.error("there is no semantic model; turns end by words and silence alone", reason=str(error))
+
+        self._background(load())
+        return smart_turn
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

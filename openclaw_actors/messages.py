@@ -282,10 +282,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
-    """The agent wants the call to end when this turn has been spoken."""
+class Errand:
+    """The agent wants this done to its call: ``what`` is mail of the Call's, as it comes from outside.
+
+    It is done once the turn has been spoken, and not if the turn is cut; a message is kept as soon as the turn is
+    certain.
+    """
 
     turn: int
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -466,9 +471,13 @@ class Mute:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The caller hears ``sound`` (media/hold_music.py); the agent neither hears nor speaks until Unhold."""
+    """The caller hears ``sound`` (media/hold_music.py); the agent neither hears nor speaks until Unhold.
+
+    With ``seconds`` the hold ends by itself after so long.
+    """
 
     sound: Literal["music", "tone"] = "music"
+    seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,6 +512,13 @@ class Transfer:
     """Hand the caller over to ``to`` (E.164 or a SIP address) and end the call, where its peer can."""
 
     to: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepMessage:
+    """Put a message of the caller's on record."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,14 @@ from openclaw_actors.actors.floor import CRASHES_AN_ENGINE, Floor
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.peer_ear import PeerEar
+from openclaw_actors.actors.silence import SilentCaller
 from openclaw_actors.actors.stage import CallContext, Engines
 from openclaw_actors.actors.steering import HoldSounds, Steer, Steering
 from openclaw_actors.actors.tree import Tree
+from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import Catalogue
+from openclaw_actors.engines.protocols import CallReport, Warmable
+from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import RefusedEngineError, UnavailableEngineError
 from openclaw_actors.media.playout import Playout
@@ -34,9 +38,10 @@ from openclaw_actors.messages import (
     Down,
     Ended,
     Ending,
-    Farewell,
+    Errand,
     HangUp,
     Heard,
+    KeepMessage,
     Line,
     MediaStarted,
     Overdue,
@@ -76,6 +81,8 @@ class Services:
     apologies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     """A clip rendered in advance by codec name: it needs no stage."""
     hold_sounds: HoldSounds = field(default_factory=dict)
+    after_calls: AfterCalls = field(default_factory=AfterCalls)
+    smart_turn: SmartTurn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +154,13 @@ class Call(LoopActor):
             synthesis=self._services.synthesis,
             encode_pool=self._services.encode_pool,
             call=self.actor_ref,
+            transport=self.peer.transport,
+            smart_turn=self._services.smart_turn,
         )
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
+        self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self._events.publish(
             "call.initiated",
             transport=self.peer.transport,
@@ -164,6 +174,9 @@ class Call(LoopActor):
         self._ear.transport = self.context.ports["transport"]
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
+        for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
+            if isinstance(engine, Warmable):
+                self.spawn(self._warm(engine))
 
     def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:  # noqa: ARG002 - nobody re-reads it
         """Tell the Switchboard, once, however the Call ended; it closes a peer that is still open."""
@@ -200,6 +213,13 @@ class Call(LoopActor):
         """An event of this call."""
         self._events.publish(kind, **data)
 
+    async def _warm(self, engine: Warmable) -> None:
+        """Open the engine's connections while the media is set up; what goes wrong shows when it is used."""
+        try:
+            await engine.warm()
+        except Exception as error:  # noqa: BLE001 - an engine's fault here must not be the call's
+            self.log.debug("an engine did not get warm", reason=repr(error))
+
     def _send_to_client(self, event: Mapping[str, Any]) -> None:
         self.peer.send_event(event)
 
@@ -217,8 +237,6 @@ class Call(LoopActor):
         match message:
             case PlayoutMoved():
                 self.floor.playout_moved()
-                if self.floor.farewell_spoken:
-                    self._hang_up("completed", "agent_hangup")
             case Report():
                 if self.tree.current(message.stage, message.incarnation):
                     self._report(message.stage, message.body)
@@ -236,6 +254,8 @@ class Call(LoopActor):
                 self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
+            case KeepMessage():
+                self.publish("call.message", text=message.text)
             case HangUp():
                 self._hang_up("completed", message.reason)
             case Describe():
@@ -248,8 +268,8 @@ class Call(LoopActor):
                 self.floor.heard(body)
             case Progress():
                 self.floor.clock.progress(body.turn, body.mark, body.at)
-            case Farewell():
-                self.floor.farewell(body.turn)
+            case Errand():
+                self.floor.errand(body)
             case Ready():
                 self.tree.ready(stage)
             case Useful():
@@ -351,6 +371,9 @@ class Call(LoopActor):
             self._hang_up("completed", "idle_timeout")
         else:
             self.tree.tick(now)
+            self.steering.tick(now)
+            if self._answered_at:
+                self._silent_caller.look(now)
             self.later(TICK_S, Tick())
 
     # --- the end ----------------------------------------------------------------------------------
@@ -360,6 +383,7 @@ class Call(LoopActor):
             return
         self._closing = True
         self._status, self._end_reason = status, reason
+        self.floor.silence()  # what was heard of a sentence that is broken off belongs to the conversation
         self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
         self.spawn(self._close(after))
 
@@ -376,6 +400,19 @@ class Call(LoopActor):
         self._ended_at = now_rfc3339()
         duration_ms = round(self.seconds() * 1000)
         self.publish("call.ended", status=self._status, reason=self._end_reason, duration_ms=duration_ms)
+        if hasattr(self, "context"):
+            self._services.after_calls.begin(self.context.engines.agent, self._call_report())
+
+    def _call_report(self) -> CallReport:
+        known = self._history()[len(self.spec.history) :]  # what a caller who came back had said is told already
+        return CallReport(
+            call_id=self.spec.call_id,
+            caller=self.context.caller_number,
+            agent=self.spec.profile.agent,
+            history=known,
+            seconds=self.seconds(),
+            reason=self._end_reason,
+        )
 
     def seconds(self) -> float:
         """How long the call has been up."""

@@ -15,12 +15,14 @@ from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.profiles import own_voice
 from openclaw_actors.actors.supervision import Port, dead_letter
 from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine, Voice
+from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
+from openclaw_actors.settings.sections import CallTool
 from openclaw_actors.turns.vad import Vad
 
 _log = get_logger(__name__)
@@ -58,6 +60,9 @@ class CallContext:
     synthesis: Synthesis
     encode_pool: Executor
     call: pykka.ActorRef[Any]
+    transport: str = "webrtc"
+    smart_turn: SmartTurn | None = None
+    """Says whether a voice sounds finished, if there is such a model."""
     ports: dict[Stage, Port] = field(default_factory=dict)
     answered_at: float = field(default_factory=time.monotonic)
 
@@ -66,6 +71,16 @@ class CallContext:
         """What is said first; empty: nothing."""
         own = self.profile.greeting
         return self.settings.agent.greeting if own is None else own
+
+    @property
+    def caller_number(self) -> str:
+        """The caller's, in E.164; empty where it is none, or not known for sure."""
+        return self.caller if self.caller.startswith("+") else ""
+
+    @property
+    def tools(self) -> tuple[CallTool, ...]:
+        """What the agent may do to this call; a browser's can't be transferred."""
+        return tuple(tool for tool in self.settings.agent.tools if tool != "transfer" or self.transport != "webrtc")
 
     @property
     def voice(self) -> Voice:

@@ -60,17 +60,13 @@ class SttEngine(Engine, Protocol):
     partial_every_s: float
     """How often the growing utterance may be transcribed while the caller still speaks; 0: never."""
 
-    async def transcribe(
-        self, pcm: bytes, *, language: str = "", final: bool = True, agreed: str = ""
-    ) -> Transcript:
+    async def transcribe(self, pcm: bytes, *, language: str = "", final: bool = True) -> Transcript:
         """Recognise one utterance.
 
         Args:
             pcm: the whole utterance so far: 16 kHz, mono, s16.
             language: BCP 47, or empty for the engine's own choice.
             final: False for a partial, which may be cheaper.
-            agreed: how the text begins, as partials of this utterance have agreed: the engine may go on from there.
-                Given only to engines that have partials.
         """
 
 
@@ -186,8 +182,13 @@ class TakeMessage:
     text: str
 
 
-CallControl = EndCall | TransferCall | PressKeys | HoldCall | TakeMessage
-"""What an agent may want done to its call beside speaking."""
+@dataclass(frozen=True, slots=True)
+class StayQuiet:
+    """The agent has nothing to say to this, and means it."""
+
+
+CallControl = EndCall | TransferCall | PressKeys | HoldCall | TakeMessage | StayQuiet
+"""What an agent may want of its call beside speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +237,7 @@ class AgentEngine(Engine, Protocol):
     def reply(self, request: AgentRequest) -> AsyncIterator[str | CallControl]:
         """Stream the answer as pieces of text, of any size, and what is to be done to the call.
 
-        An answer of neither is an error. One without a word that can be spoken is silence on purpose. Closing the
-        iterator cancels the answer.
+        An answer of neither is an error. Closing the iterator cancels the answer.
         """
 
 

@@ -1,4 +1,4 @@
-"""How each engine is made: the one list of ids that the settings may name."""
+"""How each engine is made: the list of ids that the settings may name, beside those of installed plug-ins."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from openclaw_actors.engines.plug_ins import make_plug_in
 from openclaw_actors.engines.protocols import Engine
 from openclaw_actors.errors import SettingsError
+from openclaw_actors.settings.plug_ins import plug_ins
 from openclaw_actors.settings.sections import Settings
 
 
@@ -50,11 +52,14 @@ def make_engine(kind: str, name: str, settings: Settings) -> Engine:
     """An engine, not yet opened.
 
     Raises:
-        SettingsError: no engine of this kind has that name.
+        SettingsError: no engine of this kind has that name, or the plug-in that has can't be used.
     """
     recipe = RECIPES[kind].get(name)
     if recipe is None:
-        known = ", ".join(RECIPES[kind])
+        plug_in = make_plug_in(kind, name, getattr(settings, kind))
+        if plug_in is not None:
+            return plug_in
+        known = ", ".join(dict.fromkeys([*RECIPES[kind], *(each.name for each in plug_ins(kind))]))
         raise SettingsError("the settings", f"{kind}.engines", f"there is no engine {name!r}; known are {known}")
     module, _, class_name = recipe.where.partition(":")
     maker = getattr(importlib.import_module(f"openclaw_actors.engines.{module}"), class_name)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from openclaw_actors.media.codecs import Codec
+from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted, WordTime
 
 PACKET_S = 0.02
@@ -67,11 +68,20 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
+        self.sent = SentVoice()
+        """The last that left, for who would know our own voice again."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
     def next_packet(self) -> bytes:
         """The packet for the next 20 ms. Never raises, never blocks; silence when there is nothing to say."""
+        sent = self.sent.position
+        packet = self._next()
+        if self.sent.position == sent:
+            self.sent.silence()
+        return packet
+
+    def _next(self) -> bytes:
         if self._clip:
             return self._clip.popleft()
         if self._hold is not None:
@@ -87,6 +97,8 @@ class Playout:
             self._finish_if_complete()
             return self.codec.silence
         packet = phrase.packets.popleft()
+        at = phrase.played * self._packet_bytes
+        self.sent.voice(bytes(phrase.pcm[at : at + self._packet_bytes]))
         phrase.played += 1
         if self._voiced_turn != phrase.turn:
             self._voiced_turn = phrase.turn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -21,6 +21,20 @@ class Section(BaseModel):
     """A section refuses keys that it does not know, and can't be changed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineStage(Section):
+    """A section that holds those of its engines; an installed plug-in's is a table of which it alone knows the keys.
+
+    Which plug-ins there are is looked at where settings are read (load.py): of other keys none gets here.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, dict[str, Any]] = Field(init=False)
+
+    def plug_in(self, section: str) -> dict[str, Any]:
+        """The section of a plug-in, secrets in the clear; empty when there is none."""
+        return dict((self.__pydantic_extra__ or {}).get(section, {}))
 
 
 class Server(Section):
@@ -146,7 +160,7 @@ class FasterWhisper(Section):
     workers: Count = 0
     """0: one with a GPU, else one for every four cores beyond two."""
     batch: Count = 0
-    """0: 4 utterances at once on a CPU, 32 on a GPU."""
+    """0: 4 utterances at once on a CPU, 16 on a GPU."""
 
 
 class OpenAiStt(Section):
@@ -174,7 +188,7 @@ class OpenAiRealtime(Section):
     """As of ``openai``; the models that are billed as realtime refuse one."""
 
 
-class Stt(Section):
+class Stt(EngineStage):
     """Speech to text: engines in order of preference; the next one when one fails."""
 
     engines: tuple[str, ...] = ("faster-whisper", "pocketsphinx")
@@ -242,7 +256,7 @@ class Destination(Section):
     """In E.164, or a SIP address."""
 
 
-class Agent(Section):
+class Agent(EngineStage):
     """Who answers."""
 
     engines: tuple[str, ...] = ("openclaw", "openai", "parrot")
@@ -315,7 +329,7 @@ class TtsCache(Section):
     """On disk too: what is said to one caller may hold what is theirs alone."""
 
 
-class Tts(Section):
+class Tts(EngineStage):
     """Text to speech: engines in order of preference; the next one when one fails."""
 
     engines: tuple[str, ...] = ("edge-tts", "espeak-ng")
@@ -337,6 +351,10 @@ class Turns(Section):
     preemptive: bool = True
     barge_in: bool = True
     resume_false_interruption: bool = True
+    echo_guard: bool = True
+    """Whether our own voice, coming back from the caller's loudspeaker, is known and ignored."""
+    semantic_model: str = ""
+    """A smart-turn model: the path of an ONNX file, or "smart-turn-v3" to fetch it; empty: none."""
 
 
 class Calls(Section):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.engines.agent.parrot import ParrotEngine
 from openclaw_actors.engines.catalogue import Catalogue
-from openclaw_actors.engines.protocols import OWN_VOICE, Transcript
+from openclaw_actors.engines.protocols import OWN_VOICE, AgentEngine, SttEngine, Transcript
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.media.clips import read_clip
@@ -67,6 +68,9 @@ class Voice:
     name = "voice"
     sample_rate = TONE_RATE
 
+    def __init__(self) -> None:
+        self.spoken: list[str] = []
+
     async def open(self) -> None:
         """Nothing to open."""
 
@@ -77,6 +81,7 @@ class Voice:
         return "hum"
 
     async def speak(self, text: str, voice=OWN_VOICE) -> AsyncIterator[bytes]:
+        self.spoken.append(text)
         for _ in text:
             yield to_pcm(0.3 * tone((220.0,), 0.04))
 
@@ -115,7 +120,8 @@ class Line:
 class Talk:
     """One call, its line, and what it told."""
 
-    def __init__(self, board: SwitchboardBoard, call_id: str, line: Line, events: list[Event]) -> None:
+    def __init__(self, board: SwitchboardBoard, call_id: str, line: Line, events: list[Event], voice: Voice) -> None:
+        self.voice = voice
         self.board = board
         self.id = call_id
         self.line = line
@@ -146,27 +152,41 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(greeting: str = "") -> AsyncIterator[Talk]:
-    """A call that has begun; it is ended afterwards if it has not."""
+async def talk(
+    greeting: str = "",
+    *,
+    ears: tuple[SttEngine, ...] = (),
+    agent: AgentEngine | None = None,
+    settings: Settings | None = None,
+    caller: str = "",
+    smart_turn: Any = None,
+) -> AsyncIterator[Talk]:
+    """A call that has begun, with these recognisers in place of Ear; it is ended afterwards if it has not."""
     LoopActor.live_here()
-    settings = Settings(agent=Agent(greeting=greeting, engines=("parrot",)))
+    settings = settings or Settings(agent=Agent(greeting=greeting, engines=("parrot",)))
     pool = ThreadPoolExecutor(1, "encode")
-    catalogue = Catalogue({"stt": [Ear()], "agent": [ParrotEngine()], "tts": [Voice()]})
+    catalogue = Catalogue({"stt": ears or [Ear()], "agent": [agent or ParrotEngine()], "tts": [voice := Voice()]})
+    changed = asyncio.Event()
+    catalogue.subscribe(changed.set)
     await catalogue.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while ears and catalogue.serving("stt") is not ears[0]:
+            changed.clear()
+            await changed.wait()
     synthesis = Synthesis(PhraseCache(TtsCache()), pool)
     hub = EventHub()
     events: list[Event] = []
     hub.subscribe(events.append)
     loops = {("opus", "music"): MUSIC, ("opus", "tone"): TONE}
-    services = Services(settings, catalogue, synthesis, pool, hub, hold_sounds=loops)
+    services = Services(settings, catalogue, synthesis, pool, hub, hold_sounds=loops, smart_turn=smart_turn)
     places = Places(5)
     switchboard = Switchboard.start(services, places)
     board = SwitchboardBoard(switchboard, places, services)
     line = Line()
     try:
         admission = board.admit("test", "inbound")
-        started = await board.start(admission, line, caller="", metadata={}, resume="")
-        yield Talk(board, started.call_id, line, events)
+        started = await board.start(admission, line, caller=caller, metadata={}, resume="")
+        yield Talk(board, started.call_id, line, events, voice)
         await board.hang_up(started.call_id, "api_hangup")
         async with asyncio.timeout(PATIENCE_S):
             await places.idle.wait()

@@ -25,7 +25,9 @@ def examples(page: str) -> list[str]:
 
 
 def with_addresses(text: str, tmp_path: Path, **servers: str) -> Settings:
-    """The example as a file, its servers' addresses replaced by those of the local ones."""
+    """The example as a file, its servers' addresses replaced by those of the local ones, and its secrets' files."""
+    for name in re.findall(r'_file = "([^"]+)"', text):
+        (tmp_path / name).write_text("secret")
     for section, url in servers.items():
         text = re.sub(rf'(\[tts\.{section}\]\nbase_url = )".*?"', rf'\1"{url}"', text)
     path = tmp_path / "example.toml"

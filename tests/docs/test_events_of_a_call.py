@@ -9,10 +9,11 @@ import pykka
 from openclaw_actors.actors.event_types import EVENT_TYPES
 from openclaw_actors.actors.loop_actor import kill
 from openclaw_actors.actors.stt import Stt
-from openclaw_actors.messages import Hold, Mute, PlayAudio, SayText, SendDtmf, Unhold
+from openclaw_actors.messages import Hold, KeepMessage, Mute, PlayAudio, SayText, SendDtmf, Unhold
 from tests.actors.talk import speech, talk
 
 BEEP = PlayAudio("beep", bytes(24_000 // 10 * 2), 24_000)
+NOTE = KeepMessage("Ann rang.")
 
 
 async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no_gap():
@@ -24,7 +25,7 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
         await call.until(lambda: call.line.heard[-1] != b"\xf8\xff\xfe", "the voice")
         await call.line.run(0, speech())
         await call.until(lambda: call.told("call.barge_in"), "the interruption")
-        for message in (Hold(), Unhold(), Mute(on=True), Mute(on=False), SendDtmf("1w#"), BEEP):
+        for message in (Hold(), Unhold(), Mute(on=True), Mute(on=False), SendDtmf("1w#"), BEEP, NOTE):
             await call.tell(message)
         await call.until(lambda: call.told("call.played") and call.told("call.dtmf"), "the keys and the sound")
         (stt,) = pykka.ActorRegistry.get_by_class(Stt)

@@ -35,6 +35,7 @@ class FakeGateway:
         self.runs: list[Run] = []
         self.asked = asyncio.Event()
         self.base_url = ""
+        self._port = 0
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -42,8 +43,9 @@ class FakeGateway:
         app.router.add_post("/v1/chat/completions", self._chat)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+        self.base_url = f"http://127.0.0.1:{self._port}/v1"
         return self
 
     async def __aexit__(self, *_: object) -> None:

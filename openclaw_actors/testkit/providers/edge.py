@@ -85,16 +85,21 @@ class FakeEdge:
         self._message_s = message_s
         self._faults: deque[EdgeFault | None] = deque()
         self._runner: web.AppRunner | None = None
+        self._port = 0
 
     async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def start(self) -> None:
+        """Serve; after a stop, at the same address as before."""
         app = web.Application()
         app.router.add_get(_PATH, self._connection)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        port = self._runner.addresses[0][1]
-        self.endpoint = f"ws://127.0.0.1:{port}{_PATH}?TrustedClientToken=FAKE"
-        return self
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+        self.endpoint = f"ws://127.0.0.1:{self._port}{_PATH}?TrustedClientToken=FAKE"
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
