@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit bench bench-phone chaos fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -35,13 +35,30 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 PYTEST := $(BIN)/python -m pytest
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 unit: $(VENV)/.test
-	$(PYTEST) -n 3 --dist worksteal -m 'not browser' || $(AGAIN) -m 'not browser'
+	$(PYTEST) -n 3 --dist worksteal -m 'not browser and not gateway' || $(AGAIN) -m 'not browser and not gateway'
 	$(PYTEST) -m browser || $(AGAIN) -m browser
 
 test: system lint unit  ## all checks and all tests
 
-bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence: a table
+build/gateway/.installed: tests/gateway/package.json tests/gateway/package-lock.json
+	mkdir -p build/gateway
+	cp $^ build/gateway
+	cd build/gateway && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+gateway: $(VENV)/.test build/gateway/.installed  ## the suite of the agent's Gateway on the real one: 860 MB from npm, once
+	$(PYTEST) tests/gateway -m gateway
+
+bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes: tables
 	$(BIN)/python -m tests.load.turn_latency
+	$(BIN)/python -m tests.load.cut_offs
+	$(BIN)/python -m tests.load.echo
+
+bench-peers: $(VENV)/.test  ## the same for Pipecat, installed for it, side by side with ours
+	$(BIN)/python -m tests.load.versus_pipecat
+
+wer: $(VENV)/.test  ## word errors of the recognisers, stability of partials, twelve callers at once: build/wer.md
+	$(BIN)/python -m tests.load.word_errors --out build/wer.md
 
 chaos: $(VENV)/.test  ## kills, faults and bad lines in real calls: build/chaos/report.md (PARTS="matrix storm": some of it)
 	$(BIN)/python -m tests.chaos $(PARTS)

@@ -8,7 +8,7 @@ import gc
 import signal
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,19 +18,22 @@ from openclaw_actors import __version__
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
+from openclaw_actors.actors.profiles import complete, own_voice
 from openclaw_actors.actors.recorder import Recorder
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
+from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import build_catalogue
-from openclaw_actors.engines.protocols import TtsEngine
+from openclaw_actors.engines.protocols import OWN_VOICE, TtsEngine, Voice
+from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import EngineError
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded
 from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
-from openclaw_actors.messages import HangUpCall
+from openclaw_actors.messages import NO_PROFILE, CallProfile, HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
@@ -99,6 +102,8 @@ class Host:
         closing.callback(encode_pool.shutdown, wait=True)
         self.catalogue = build_catalogue(self.settings)
         closing.push_async_callback(self.catalogue.aclose)
+        after_calls = AfterCalls()
+        closing.push_async_callback(after_calls.aclose)
         disk_pool = ThreadPoolExecutor(1, "phrases")
         closing.callback(disk_pool.shutdown, wait=True)
         self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
@@ -111,6 +116,8 @@ class Host:
             self.hub,
             apologies=self.apologies,
             hold_sounds=self._hold_sounds,
+            after_calls=after_calls,
+            smart_turn=self._smart_turn(),
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
@@ -134,6 +141,23 @@ class Host:
         self._deliverer = Deliverer(self.settings, self.store, self.hub)
         self._closing.push_async_callback(self._deliverer.aclose)
         await self._deliverer.start()
+
+    def _smart_turn(self) -> SmartTurn | None:
+        """The semantic model of turns, if one is wanted. It loads in the background; calls do without until then."""
+        model = self.settings.turns.semantic_model
+        if not model:
+            return None
+        smart_turn = SmartTurn(model)
+        self._closing.push_async_callback(smart_turn.aclose)
+
+        async def load() -> None:
+            try:
+                await smart_turn.open()
+            except EngineError as error:
+                _log.error("there is no semantic model; turns end by words and silence alone", reason=str(error))
+
+        self._background(load())
+        return smart_turn
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -162,15 +186,16 @@ class Host:
         return phone
 
     async def _render_own_lines(self) -> None:
-        """Make the lines that must not wait: the apology as a clip, the greeting into the cache."""
+        """Make the lines that must not wait: the apology as a clip; greetings and fillers, by voice, into the cache."""
         for codec in (OPUS, PCMU):
-            while (apology := await self._render(codec, APOLOGY)) is None:  # noqa: ASYNC110 - no event says when
+            while (apology := await self._render(codec, APOLOGY, OWN_VOICE)) is None:  # noqa: ASYNC110 - no event says when
                 await asyncio.sleep(LINE_AGAIN_S)
             self.apologies[codec.name] = apology.packets
-            await self._render(codec, self.settings.agent.greeting)
+            for text, voice in self._own_lines():
+                await self._render(codec, text, voice)
 
-    async def _render(self, codec: Codec, text: str) -> Encoded | None:
-        """The line in the voice of the first engine that speaks it in time; None if none does."""
+    async def _render(self, codec: Codec, text: str, voice: Voice) -> Encoded | None:
+        """The line by the first engine that speaks it in time; None if none does."""
         try:
             engine: TtsEngine | None = self.catalogue.serving("tts")
         except EngineError as error:
@@ -179,13 +204,23 @@ class Host:
         while engine is not None:
             try:
                 async with asyncio.timeout(LINE_S):
-                    return await self.synthesis.whole(engine, codec, text, shareable=True)
+                    return await self.synthesis.whole(engine, codec, text, voice=voice, shareable=True)
             except (EngineError, TimeoutError) as error:
                 _log.warning(
                     "a line could not be rendered in advance", text=text, engine=engine.name, reason=repr(error)
                 )
             engine = self.catalogue.after("tts", engine.name)
         return None
+
+    def _own_lines(self) -> Iterator[tuple[str, Voice]]:
+        agent = self.settings.agent
+        yield APOLOGY, OWN_VOICE
+        for profile in (NO_PROFILE, *(CallProfile(agent=own.agent) for own in agent.profiles)):
+            voice, greeting = own_voice(own := complete(profile, agent)), own.greeting
+            first = agent.greeting if greeting is None else greeting
+            for text in (first, *agent.fillers, *self.settings.calls.silent_prompts):
+                if text:
+                    yield text, voice
 
     async def _render_hold_sounds(self, pool: ThreadPoolExecutor) -> None:
         """0.1 s of a core, beside the thread in which calls encode."""

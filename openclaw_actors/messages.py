@@ -40,6 +40,8 @@ class CallProfile:
         agent: whom the agent engine asks, where it knows several (an OpenClaw agent's id).
         voice: who speaks, by a name of the TTS engine's; an engine that does not know it takes its own.
         language: BCP 47, of what the caller speaks and hears; empty: found out from what is said.
+        rate: how much faster than the engine's settings say it speaks, 1 for as they say.
+        pitch_hz: how much higher, where the engine can.
         greeting: said first; None: the settings', empty: nothing.
         system_prompt: in place of the settings'.
         max_duration_s: how long it may last at most, within the settings' own limit; 0: no limit of its own.
@@ -49,6 +51,8 @@ class CallProfile:
     agent: str = ""
     voice: str = ""
     language: str = ""
+    rate: float = 1.0
+    pitch_hz: int = 0
     greeting: str | None = None
     system_prompt: str = ""
     max_duration_s: float = 0.0
@@ -123,23 +127,51 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The caller has finished. ``voiced_at``: when the last voiced sample arrived. Turns → Call, Stt."""
+    """The caller has finished. ``voiced_at``: when the last voiced sample arrived. Turns → Call, Stt.
+
+    ``wanted_ms`` is the silence that it took; what passed beyond it was spent waiting for the words.
+    """
 
     utterance: int
     rev: int
     end: int
     voiced_at: float
+    wanted_ms: float = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was recognised, up to media time ``upto``. Stt → Call."""
+    """What was recognised, up to media time ``upto``. Stt → Call.
+
+    A partial is the whole utterance so far: any of its words may tell that the caller means it. How it begins,
+    ``agreed``, is settled: recognised twice the same. The rest may change, and the final may change all.
+    """
 
     utterance: int
     rev: int
     text: str
     final: bool
     upto: int
+    agreed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """How finished the words of a likely end sound (turns/completeness.py): the less, the longer is waited.
+
+    Call → Turns.
+    """
+
+    utterance: int
+    rev: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """The caller had not finished: with ``utterance`` they go on with what was taken for all. Call → Turns."""
+
+    utterance: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +199,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class WordTime:
+    """A word of a phrase ends ``at`` seconds after the phrase's first sample; up to there its text has ``chars``."""
+
+    at: float
+    chars: int
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
     """Encoded sound of one phrase, 20 ms a packet, with the PCM it was made from. Tts → Transport → playout."""
 
@@ -177,6 +217,8 @@ class Speech:
     pcm: bytes
     ends_phrase: bool
     ends_turn: bool
+    words: tuple[WordTime, ...] = ()
+    """Those that are known so far, of voices that tell; a resumed phrase may tell them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,10 +303,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
-    """The agent wants the call to end when this turn has been spoken."""
+class Errand:
+    """The agent wants this done to its call: ``what`` is mail of the Call's, as it comes from outside.
+
+    It is done once the turn has been spoken, and not if the turn is cut; a message is kept as soon as the turn is
+    certain.
+    """
 
     turn: int
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -492,9 +539,13 @@ class Mute:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The caller hears ``sound`` (media/hold_music.py); the agent neither hears nor speaks until Unhold."""
+    """The caller hears ``sound`` (media/hold_music.py); the agent neither hears nor speaks until Unhold.
+
+    With ``seconds`` the hold ends by itself after so long.
+    """
 
     sound: Literal["music", "tone"] = "music"
+    seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -529,6 +580,13 @@ class Transfer:
     """Hand the caller over to ``to`` (E.164 or a SIP address) and end the call, where its peer can."""
 
     to: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepMessage:
+    """Put a message of the caller's on record."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar, TypeVar
 
 from openclaw_actors.actors.stage import StageActor
-from openclaw_actors.engines.protocols import AgentRequest, EndCall
+from openclaw_actors.engines.protocols import (
+    AgentRequest,
+    CallControl,
+    EndCall,
+    HoldCall,
+    PressKeys,
+    StayQuiet,
+    TakeMessage,
+    TransferCall,
+)
 from openclaw_actors.errors import (
     BrokenEngineError,
     SlowEngineError,
@@ -18,9 +27,23 @@ from openclaw_actors.errors import (
     UnavailableEngineError,
     UnsentEngineError,
 )
-from openclaw_actors.messages import Ask, Farewell, Interrupt, Progress, Say, Stage, Useful
+from openclaw_actors.messages import (
+    Ask,
+    Errand,
+    HangUp,
+    Hold,
+    Interrupt,
+    KeepMessage,
+    Progress,
+    Say,
+    SendDtmf,
+    Stage,
+    Transfer,
+    Useful,
+)
 from openclaw_actors.turns.phrases import PhraseSplitter
 from openclaw_actors.turns.speech_text import SpeechText
+from openclaw_actors.turns.spoken_form import spoken_form
 
 _T = TypeVar("_T")
 
@@ -66,6 +89,7 @@ class Agent(StageActor):
     def take_up(self) -> None:
         """Nothing is taken up: the Call decides whether a lost question is asked again."""
         self._turn = 0
+        self._fillers = itertools.cycle(self.context.settings.agent.fillers)
         self._reply: asyncio.Task[None] | None = None
 
     def receive(self, message: Any) -> None:
@@ -91,13 +115,14 @@ class Agent(StageActor):
         context = self.context
         request = AgentRequest(
             call_id=context.call_id,
-            caller=context.caller if context.caller.startswith("+") else "",
+            caller=context.caller_number,
             text=ask.text,
             history=ask.history,
             system_prompt=context.profile.system_prompt or context.settings.agent.system_prompt,
             call_seconds=time.monotonic() - context.answered_at,
             unfinished=ask.unfinished,
             agent=context.profile.agent,
+            tools=context.tools,
         )
         for tries in itertools.count():
             voice = _Phrases(self, ask.turn)
@@ -128,56 +153,81 @@ class Agent(StageActor):
         async with contextlib.aclosing(reply):  # type: ignore[type-var] # an async generator in all engines
             await self._relay(reply, voice, turn)
 
-    async def _relay(self, reply: AsyncIterator[str | EndCall], voice: _Phrases, turn: int) -> None:
+    async def _relay(self, reply: AsyncIterator[str | CallControl], voice: _Phrases, turn: int) -> None:
         """Engine to phrases, under deadlines: the first word's, then the same between any two."""
         pieces = with_stalls(reply, TOKEN_STALL_S)
         async with contextlib.aclosing(pieces):
-            await self._speak(pieces, voice, turn)
+            answered = await self._speak(pieces, voice, turn)
         voice.flush()
-        if not voice.said:
+        if not answered:
             raise BrokenEngineError(f"{self.context.engines.agent.name} gave an empty answer")
 
-    async def _speak(self, pieces: AsyncIterator[str | EndCall | Stall], voice: _Phrases, turn: int) -> None:
+    async def _speak(self, pieces: AsyncIterator[str | CallControl | Stall], voice: _Phrases, turn: int) -> bool:
+        """Whether it was an answer: words, or something to be done; words that no voice can speak are one too."""
         deadline = self._deadline()
-        asked_at = last_at = time.monotonic()
-        heard = False
+        last_at = quiet_from = time.monotonic()
+        heard = answered = False
         async for piece in pieces:
             now = time.monotonic()
             if isinstance(piece, Stall):
-                self._stalled(voice, heard=heard, since_asked=now - asked_at)
+                if self._stalled(voice, heard=heard, quiet_s=now - quiet_from):
+                    quiet_from = now
                 if now - last_at > deadline:
                     raise SlowEngineError(f"{self.context.engines.agent.name} sent nothing for {deadline:.0f} s")
                 continue
-            last_at = now
-            if isinstance(piece, EndCall):
-                self.report(Farewell(turn))
+            last_at = quiet_from = now
+            if not isinstance(piece, str):
+                answered = True
+                if not isinstance(piece, StayQuiet):
+                    self.report(Errand(turn, _mail_for(piece)))
                 continue
+            answered = answered or bool(piece.strip())
             if not heard:
                 heard = True
                 self.report(Progress(turn, "first_token", now))
             voice.push(piece)
+        return answered
 
-    def _stalled(self, voice: _Phrases, *, heard: bool, since_asked: float) -> None:
-        filler_after = self.context.settings.agent.filler_after_s
+    def _stalled(self, voice: _Phrases, *, heard: bool, quiet_s: float) -> bool:
+        """No word for ``quiet_s`` seconds: speak what can be spoken, or a filler; whether it was a filler."""
         if heard:
             voice.stalled()
-        elif filler_after and since_asked >= filler_after:
-            voice.filler()
+        agent = self.context.settings.agent
+        due_s = agent.filler_again_s if voice.has_begun else agent.filler_after_s
+        if not (agent.filler_after_s and due_s and quiet_s >= due_s):
+            return False
+        voice.filler(next(self._fillers, ""))
+        return True
 
     def _deadline(self) -> float:
         return self.context.engines.agent.first_token_s or self.context.settings.supervision.first_token_s
+
+
+def _mail_for(control: EndCall | TransferCall | PressKeys | HoldCall | TakeMessage) -> Any:
+    """The Call's own mail that does it."""
+    match control:
+        case EndCall():
+            return HangUp("agent_hangup")
+        case TransferCall(number):
+            return Transfer(number)
+        case PressKeys(digits):
+            return SendDtmf(digits)
+        case HoldCall(seconds):
+            return Hold(seconds=seconds)
+        case TakeMessage(text):
+            return KeepMessage(text)
 
 
 class _Phrases:
     """One turn's text on its way to the Tts."""
 
     def __init__(self, agent: Agent, turn: int) -> None:
-        self.said = False
         self._agent = agent
         self._turn = turn
         self._index = agent.context.memory.delivery.next_index(turn)
         self._clean = SpeechText()
-        self._split = PhraseSplitter()
+        self._language = agent.context.language
+        self._split = PhraseSplitter(self._language)
 
     def push(self, text: str) -> None:
         """More of the model's text."""
@@ -187,10 +237,14 @@ class _Phrases:
         """The model pauses: what can be spoken is."""
         self._say(self._split.stalled())
 
-    def filler(self) -> None:
-        """The model is slow: a few words, once, so that the caller knows we are there."""
-        text = self._agent.context.settings.agent.filler
-        if text and not self._index:
+    @property
+    def has_begun(self) -> bool:
+        """Something of the turn is on its way to the caller's ear."""
+        return self._index > 0
+
+    def filler(self, text: str) -> None:
+        """The model is slow: a few words, so that the caller knows we are there."""
+        if text:
             self._tell(text, aside=True)
 
     def flush(self) -> None:
@@ -205,7 +259,7 @@ class _Phrases:
     def _say(self, phrases: list[str]) -> None:
         for phrase in phrases:
             self.said = True
-            self._tell(phrase)
+            self._tell(spoken_form(phrase, self._language))
 
     def _tell(self, text: str, *, last: bool = False, aside: bool = False) -> None:
         say = Say(self._turn, self._index, text, last, shareable=aside, aside=aside)

@@ -22,10 +22,14 @@ from openclaw_actors.actors.keys import Keys
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.peer_ear import PeerEar
+from openclaw_actors.actors.silence import SilentCaller
 from openclaw_actors.actors.stage import CallContext, Engines
 from openclaw_actors.actors.steering import HoldSounds, Steer, Steering
 from openclaw_actors.actors.tree import Tree
+from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import Catalogue
+from openclaw_actors.engines.protocols import CallReport, Warmable
+from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import RefusalError, RefusedEngineError, UnavailableEngineError
 from openclaw_actors.media.playout import Playout
@@ -38,9 +42,10 @@ from openclaw_actors.messages import (
     Dtmf,
     Ended,
     Ending,
-    Farewell,
+    Errand,
     HangUp,
     Heard,
+    KeepMessage,
     KeysPaused,
     Line,
     MediaStarted,
@@ -83,6 +88,8 @@ class Services:
     apologies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     """A clip rendered in advance by codec name: it needs no stage."""
     hold_sounds: HoldSounds = field(default_factory=dict)
+    after_calls: AfterCalls = field(default_factory=AfterCalls)
+    smart_turn: SmartTurn | None = None
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -139,15 +146,21 @@ class Call(LoopActor):
             synthesis=self._services.synthesis,
             encode_pool=self._services.encode_pool,
             call=self.actor_ref,
+            transport=self.peer.transport,
+            smart_turn=self._services.smart_turn,
         )
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
         self._course.begin()
+        self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
+        for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
+            if isinstance(engine, Warmable):
+                self.spawn(self._warm(engine))
 
     def on_down(self, reason: BaseException | None, unread: list[Any]) -> None:  # noqa: ARG002 - nobody re-reads it
         """Tell the Switchboard, once, however the Call ended; it closes a peer that is still open."""
@@ -183,6 +196,13 @@ class Call(LoopActor):
         """An event of this call."""
         self._events.publish(kind, **data)
 
+    async def _warm(self, engine: Warmable) -> None:
+        """Open the engine's connections while the media is set up; what goes wrong shows when it is used."""
+        try:
+            await engine.warm()
+        except Exception as error:  # noqa: BLE001 - an engine's fault here must not be the call's
+            self.log.debug("an engine did not get warm", reason=repr(error))
+
     def _send_to_client(self, event: Mapping[str, Any]) -> None:
         self.peer.send_event(event)
 
@@ -196,12 +216,10 @@ class Call(LoopActor):
             return None
         if isinstance(message, Steer):
             self.steering.steer(message)
-            self._hang_up_when_all_is_said()
             return None
         match message:
             case PlayoutMoved():
                 self.floor.playout_moved()
-                self._hang_up_when_all_is_said()
             case Report():
                 if self.tree.current(message.stage, message.incarnation):
                     self._report(message.stage, message.body)
@@ -233,6 +251,8 @@ class Call(LoopActor):
                 self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
+            case KeepMessage():
+                self.publish("call.message", text=message.text)
             case HangUp():
                 self._hang_up("canceled" if self._course.is_unanswered else "completed", message.reason)
             case Describe():
@@ -245,8 +265,8 @@ class Call(LoopActor):
                 self.floor.heard(body)
             case Progress():
                 self.floor.clock.progress(body.turn, body.mark, body.at)
-            case Farewell():
-                self.floor.farewell(body.turn)
+            case Errand():
+                self.floor.errand(body)
             case Ready():
                 self.tree.ready(stage)
             case Useful():
@@ -338,24 +358,20 @@ class Call(LoopActor):
             return
         self.context.answered_at = self.floor.active_at = self._course.answered_at
         if self._last_words is not None:
-            self.floor.announce(self._last_words.text)
+            self.floor.announce(self._last_words.text, self._last_words.reason)
         else:
             self.floor.greet(self.context.greeting)
 
     def _announce(self, message: Announce) -> None:
         self._last_words = message
         if self._course.is_answered:
-            self.floor.announce(message.text)
+            self.floor.announce(message.text, message.reason)
 
     def _pressed(self, digits: str) -> None:
         if not self.floor.is_closed:  # what is pressed there is the PIN, which no record may hold
             self.publish("call.dtmf", digits=digits, direction="in", cut=False)
         if not self._memory.deaf:
             self.floor.pressed(digits)
-
-    def _hang_up_when_all_is_said(self) -> None:
-        if self.floor.farewell_spoken:
-            self._hang_up("completed", self._last_words.reason if self._last_words else "agent_hangup")
 
     def _transfer(self, to: str) -> None:
         waits = self._course.is_unanswered
@@ -408,6 +424,9 @@ class Call(LoopActor):
             self._hang_up("completed", "idle_timeout")
         else:
             self.tree.tick(now)
+            self.steering.tick(now)
+            if course.is_answered:
+                self._silent_caller.look(now)
             self.later(TICK_S, Tick())
 
     # --- the end ----------------------------------------------------------------------------------
@@ -417,6 +436,7 @@ class Call(LoopActor):
             return
         self._closing = True
         self._course.end(status, reason)
+        self.floor.silence()  # what was heard of a sentence that is broken off belongs to the conversation
         self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
         self.spawn(self._close(after))
 
@@ -428,6 +448,22 @@ class Call(LoopActor):
         await self.peer.aclose()
         self.log.info("call ended", status=self._course.status, reason=self._course.end_reason)
         self.stop()
+
+    def _tell_end(self) -> None:
+        self._course.tell_end()
+        if hasattr(self, "context"):
+            self._services.after_calls.begin(self.context.engines.agent, self._call_report())
+
+    def _call_report(self) -> CallReport:
+        known = self._history()[len(self.spec.history) :]  # what a caller who came back had said is told already
+        return CallReport(
+            call_id=self.spec.call_id,
+            caller=self.context.caller_number,
+            agent=self.spec.profile.agent,
+            history=known,
+            seconds=self._course.seconds,
+            reason=self._course.end_reason,
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {

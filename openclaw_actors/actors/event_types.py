@@ -18,6 +18,7 @@ EngineId = Annotated[str, Field(description="An engine's id, such as `faster-whi
 Utterance = Annotated[int, Field(description="Names what the caller said: when it began, in samples at 16 kHz.")]
 Turn = Annotated[int, Field(description="Numbers what the agent says in this call, from 1.")]
 Milliseconds = Annotated[int, Field(ge=0)]
+Mark = Literal["likely_end", "heard", "asked", "first_token", "first_audio", "end_of_turn", "first_packet"]
 
 
 class EventData(BaseModel):
@@ -74,7 +75,8 @@ class CallEnded(EventData):
     status: Literal["completed", "busy", "no-answer", "failed", "canceled"]
     reason: str = Field(
         description="Why: `caller_hangup`, `agent_hangup`, `api_hangup`, `peer_closed`, `peer_failed`, `no_media`, "
-        "`idle_timeout`, `max_duration`, `shutdown`, `internal_error`, `host_restarted`, `stage_failed:<stage>`. "
+        "`silent_caller`, `idle_timeout`, `max_duration`, `shutdown`, `internal_error`, `host_restarted`, "
+        "`stage_failed:<stage>`. "
         "Of calls by phone also `busy`, `no_answer`, `ring_timeout`, `announced` (the message was spoken), `machine` "
         "(one answered), `transferred`, `daily_minutes`, `no_stream`, `carrier_refused:<code>`, "
         "`carrier_failed:<code>`, `not_recorded`, `pin_refused`."
@@ -115,6 +117,7 @@ class Transcript(EventData):
     role: Literal["user", "agent"]
     text: str
     final: bool
+    agreed: str = Field("", description="While it is being recognised: how `text` begins as far as that is settled.")
     utterance: Utterance | None = Field(None, description="Of a caller's line. As in `call.speech.started`.")
     turn: Turn | None = Field(None, description="Of an agent's line. Numbers what the agent says, from 1.")
     cut: bool = Field(False, description="The agent was interrupted here: only `text` was heard.")
@@ -136,6 +139,11 @@ class TurnCompleted(EventData):
 
     turn: Turn
     latency: TurnLatency
+    marks: dict[Mark, int] = Field(
+        description="When the answer had come how far, in milliseconds from the arrival of the caller's last voice. "
+        "Unlike the parts of `latency` these overlap: the agent thinks while it is not yet sure that the caller has "
+        "finished."
+    )
 
 
 class BargeIn(EventData):
@@ -181,6 +189,12 @@ class Played(EventData):
 
     name: str
     cut: bool = Field(description="It was interrupted.")
+
+
+class CallMessage(EventData):
+    """The agent took a message of the caller's."""
+
+    text: str
 
 
 class StageRestarted(EventData):
@@ -239,6 +253,7 @@ EVENT_TYPES: dict[str, EventType] = {
     "call.played": EventType(Played),
     "call.answered_by": EventType(AnsweredBy),
     "call.transfer_failed": EventType(TransferFailed),
+    "call.message": EventType(CallMessage),
     "call.stages": EventType(CallStages, webhooks=False),
     "call.stage.restarted": EventType(StageRestarted),
     "call.engine.switched": EventType(EngineSwitched),

@@ -11,6 +11,7 @@ from typing import Any
 
 from openclaw_actors.actors import pin as pin_door
 from openclaw_actors.actors import sounds
+from openclaw_actors.actors.errands import Errands
 from openclaw_actors.actors.events import EventLog
 from openclaw_actors.actors.latency import TurnClock
 from openclaw_actors.actors.memory import OpenUtterance
@@ -19,7 +20,11 @@ from openclaw_actors.actors.stage import CallContext
 from openclaw_actors.messages import (
     Announce,
     Ask,
+    Completeness,
     Credit,
+    CutOff,
+    Errand,
+    HangUp,
     Heard,
     Interrupt,
     LikelyEnd,
@@ -38,8 +43,10 @@ from openclaw_actors.messages import (
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.turns import decisions
+from openclaw_actors.turns.completeness import completeness
 from openclaw_actors.turns.dialogue import Dialogue
 from openclaw_actors.turns.phrases import PhraseSplitter
+from openclaw_actors.turns.spoken_form import spoken_form
 from openclaw_actors.turns.standing import Rules
 
 _log = get_logger(__name__)
@@ -47,8 +54,12 @@ _log = get_logger(__name__)
 SAY_AGAIN = "Sorry, could you say that again?"
 NO_ANSWER = "Sorry, I did not get an answer to that. Please try again."
 
+GOES_ON_S = 0.8
+"""Who speaks sooner after our voice has begun goes on with their own sentence. To object to an answer takes longer:
+its first words (0.5 s), and 0.2-0.3 s to react. After a pause of 1 s the caller has heard us for 0.65 s."""
+
 OVERDUE_S = 1.0
-"""After a short utterance over our voice whose words do not come: go on speaking. A real final takes 0.05-0.7 s."""
+"""So long after a short utterance over our voice whose words do not come we speak on. A final takes 0.05-0.7 s."""
 
 CRASHES_AN_ENGINE = 2
 """Failures on one utterance, question or phrase after which the next engine tries it. What then? The caller is asked to
@@ -70,24 +81,29 @@ class Floor:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._later = later
+        self._errands = Errands(lambda message: later(0, message))
         self._context = context
         self._events = events
         self._spawn = spawn
         self._sounds: dict[int, PlayAudio | SendDtmf] = {}
         self._memory = context.memory
         self._playout = context.playout
+        calls, agent = context.settings.calls, context.settings.agent
         pin = context.settings.numbers.pin.get_secret_value()
         self._door = PinDoor(pin) if pin and context.profile.asks_pin else None
-        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting, pin_door.ASK, pin_door.WRONG, pin_door.WELCOME}
+        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting, agent.back_from_hold}
+        self._own_lines |= {*calls.silent_prompts, calls.silent_goodbye, pin_door.ASK, pin_door.WRONG, pin_door.WELCOME}
         self._onset_at = 0.0
-        self._farewell = 0
-        self._last_words = 0
+        self._begun = -1
+        self._voice_began = (0, 0.0)
+        self._last_words: Errand | None = None
         self._crashes: dict[int, int] = {}
         self._phrase_crashes = ((0, 0), 0)
         self.clock = TurnClock()
         self.active_at = time.monotonic()
         """When somebody last spoke, or was found to."""
-        self.farewell_spoken = False
+        self.understood = 0
+        """Lines of the caller's so far."""
         self._dialogue = Dialogue(self._rules(), self, NO_ANSWER, history)
 
     @property
@@ -117,6 +133,7 @@ class Floor:
         match event:
             case SpeechStarted(utterance, at):
                 self._onset_at = at
+                self._begun = utterance
                 self.active_at = time.monotonic()
                 self._memory.unheard.setdefault(utterance, OpenUtterance(utterance))
                 self._keep_ring()
@@ -126,25 +143,33 @@ class Floor:
                 self._carry_out(rules.sustained(utterance))
             case LikelyEnd(utterance, rev, end):
                 self._owe(utterance, rev, end)
+                self.clock.likely_end(utterance)
                 self._carry_out(rules.likely_end(utterance, rev))
             case Resumed(utterance, rev):
                 self._owe(utterance, rev, None)
                 self._carry_out(rules.resumed(utterance, rev))
-            case TurnEnded(utterance, rev, end, voiced_at):
+            case TurnEnded(utterance, rev, end, voiced_at, wanted_ms):
                 self._owe(utterance, rev, end)
-                self.clock.ended(utterance, voiced_at, time.monotonic())
+                self.clock.ended(utterance, voiced_at, wanted_ms / 1000)
                 self._carry_out(rules.turn_ended(utterance, rev))
                 if utterance in self._memory.unheard:
-                    self._later(OVERDUE_S, Overdue(utterance))
+                    self._later(max(0.0, voiced_at + OVERDUE_S - time.monotonic()), Overdue(utterance))
 
     def heard(self, heard: Heard) -> None:
         """What the Stt recognised."""
         self.active_at = time.monotonic()
         if heard.final:
-            self.clock.heard(heard.utterance, self.active_at)
+            self.clock.heard(heard.utterance)
+            score = completeness(heard.text, self._context.language)
+            self._context.ports["turns"].tell(Completeness(heard.utterance, heard.rev, score))
         elif heard.text and not self.is_closed:
             self._events.publish(
-                "call.transcript", role="user", text=heard.text, final=False, utterance=heard.utterance
+                "call.transcript",
+                role="user",
+                text=heard.text,
+                final=False,
+                agreed=heard.agreed,
+                utterance=heard.utterance,
             )
         self._carry_out(self._dialogue.heard(heard.utterance, heard.rev, heard.text, final=heard.final))
 
@@ -231,23 +256,44 @@ class Floor:
         if turn:
             self._end_pause(turn)
 
-    def announce(self, text: str) -> None:
-        """Say this to one who is not listened to any more, and then no more."""
+    def announce(self, text: str, reason: str) -> None:
+        """Say this to one who is not listened to any more, and then end the call."""
         if self._memory.held:
             self.unhold()
         self._memory.muted = True
         self._carry_out(self._dialogue.announce(text))
         turn = self._dialogue.turn
-        self._farewell = self._last_words = turn.number if turn is not None else 0
+        if turn is not None:
+            self._last_words = Errand(turn.number, HangUp(reason))
+            self._errands.want(self._last_words)
 
-    def farewell(self, turn: int) -> None:
-        """The call ends when this turn has been spoken whole."""
-        self._farewell = turn
+    def say_goodbye(self, text: str, reason: str) -> None:
+        """Speak a last line; the call ends when it has been spoken, unless the caller speaks into it."""
+        decided = self._dialogue.speak(text)
+        self._carry_out(decided)
+        for decision in decided:
+            if isinstance(decision, decisions.Speak):
+                self._errands.want(Errand(decision.turn, HangUp(reason)))
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody speaks, and nothing is on its way to being said or understood."""
+        return self._dialogue.is_idle
+
+    def errand(self, errand: Errand) -> None:
+        """The agent wants something done to the call."""
+        if not self._memory.fence.stale(errand.turn):
+            self._errands.want(errand)
 
     def is_asking(self, turn: int) -> bool:
         """Whether the turn's words end in a question (dialogue.Voice)."""
         delivery = self._memory.delivery
         return delivery.complete and delivery.words(turn).rstrip().endswith(("?", "\uff1f"))
+
+    def barely_heard(self, turn: int) -> bool:
+        """Whether the caller began to speak when the turn's voice had just begun (dialogue.Voice)."""
+        begun, at = self._voice_began
+        return begun == turn and self._onset_at - at < GOES_ON_S
 
     def cut(self, fence: int) -> list[Spoken]:
         """Silence what is below ``fence``, now; what was spoken of it (dialogue.Voice)."""
@@ -266,8 +312,8 @@ class Floor:
             self._context.ports["tts"].tell(Credit(spoken.turn, spoken.index))
             ended = spoken.ends_turn and not spoken.cut
             self._carry_out(self._dialogue.spoken(spoken.turn, spoken.text, ends_turn=spoken.ends_turn, cut=spoken.cut))
-            if ended and spoken.turn == self._farewell:
-                self.farewell_spoken = True
+            if ended:
+                self._errands.spoken(spoken.turn)
 
     def _take_playout(self) -> list[Spoken]:
         spoken: list[Spoken] = []
@@ -276,9 +322,10 @@ class Floor:
                 spoken.append(move)
                 continue
             self._dialogue.voice_started(move.turn)
-            latency = self.clock.voice(move.turn, move.at)
-            if latency is not None:
-                self._events.publish("call.turn.completed", turn=move.turn, latency=latency)
+            self._voice_began = (move.turn, move.at)
+            times = self.clock.voice(move.turn, move.at)
+            if times is not None:
+                self._events.publish("call.turn.completed", turn=move.turn, latency=times.latency, marks=times.marks)
         return spoken
 
     def _publish(self, spoken: Spoken) -> None:
@@ -379,12 +426,13 @@ class Floor:
                 self._events.refuse("too_many_lines", "Too many lines wait to be spoken: send it again later.")
             case decisions.Release(turn):
                 self._playout.release(turn)
+                self._errands.released(turn)
             case decisions.PauseVoice(turn):
                 self._pause(turn)
             case decisions.ResumeVoice(turn):
                 self._resume(turn)
-            case decisions.Cut(fence, barge_in):
-                self._tell_cut(fence, barge_in=barge_in)
+            case decisions.Cut(fence, barge_in, premature):
+                self._tell_cut(fence, barge_in=barge_in, premature=premature)
             case decisions.Said(text, utterance):
                 self._said(text, utterance)
             case decisions.Closed(utterance):
@@ -409,9 +457,11 @@ class Floor:
 
     def _say(self, turn: int, text: str) -> None:
         """A line of our own, phrase by phrase, so that a long one does not run ahead of its credit."""
-        splitter = PhraseSplitter()
+        language = self._context.language
+        splitter = PhraseSplitter(language)
         own = text in self._own_lines
-        phrases = [text] if own else [*splitter.push(text), *splitter.flush()] or [text]
+        cut = [text] if own else [*splitter.push(text), *splitter.flush()] or [text]
+        phrases = [spoken_form(phrase, language) for phrase in cut]
         delivery = self._memory.delivery
         for left, phrase in zip(range(len(phrases) - 1, -1, -1), phrases, strict=True):
             say = Say(turn, delivery.next_index(turn), phrase, last=not left, shareable=own)
@@ -433,15 +483,17 @@ class Floor:
         owed = self._memory.resume_owed = ResumePlayout(turn, self._playout.pause_number)
         self._context.ports["transport"].tell(owed)
 
-    def _tell_cut(self, fence: int, *, barge_in: bool) -> None:
+    def _tell_cut(self, fence: int, *, barge_in: bool, premature: bool) -> None:
         for port in self._context.ports.values():
             port.tell(Interrupt(fence))
+        if premature:
+            metrics.false_cut_offs_total.inc()
+            self._context.ports["turns"].tell(CutOff(self._begun))
         for turn in [turn for turn in self._sounds if turn < fence]:
             self._sound_over(turn, cut=True)
-        if self._farewell < fence:
-            self._farewell = 0
-        if 0 < self._last_words < fence:
-            self.farewell_spoken = True  # they were broken off, and nothing comes after them
+        self._errands.cut(fence)
+        if self._last_words is not None and self._last_words.turn < fence:
+            self._later(0, self._last_words.what)  # they were broken off, and nothing comes after them
         if barge_in:
             self._tell_barge_in(fence - 1, "interrupted")
 

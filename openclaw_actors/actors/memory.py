@@ -142,6 +142,8 @@ class Memory:
     """By utterance, oldest first."""
     heard_to: int = 0
     """Media time up to which the caller's words have been taken."""
+    language: str = ""
+    """What the caller speaks, once a recogniser was sure of it; BCP 47."""
     delivery: Delivery = field(default_factory=Delivery)
     asked: int = 0
     """The newest turn whose question an agent's engine was given: it may not be given all engines twice."""

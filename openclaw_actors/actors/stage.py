@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pykka
 
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.profiles import own_voice
 from openclaw_actors.actors.supervision import Port, dead_letter
 from openclaw_actors.engines.protocols import AgentEngine, SttEngine, TtsEngine, Voice
+from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.media.playout import Playout
@@ -21,6 +23,7 @@ from openclaw_actors.messages import CallProfile, Down, Ping, Pong, Ready, Repor
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
+from openclaw_actors.settings.sections import CallTool
 from openclaw_actors.turns.vad import Vad
 
 _log = get_logger(__name__)
@@ -58,6 +61,9 @@ class CallContext:
     synthesis: Synthesis
     encode_pool: Executor
     call: pykka.ActorRef[Any]
+    transport: str = "webrtc"
+    smart_turn: SmartTurn | None = None
+    """Says whether a voice sounds finished, if there is such a model."""
     ports: dict[Stage, Port] = field(default_factory=dict)
     answered_at: float = field(default_factory=time.monotonic)
 
@@ -68,9 +74,24 @@ class CallContext:
         return self.settings.agent.greeting if own is None else own
 
     @property
+    def caller_number(self) -> str:
+        """The caller's, in E.164; empty where it is none, or not known for sure."""
+        return self.caller if self.caller.startswith("+") else ""
+
+    @property
+    def tools(self) -> tuple[CallTool, ...]:
+        """What the agent may do to this call; a browser's can't be transferred."""
+        return tuple(tool for tool in self.settings.agent.tools if tool != "transfer" or self.transport != "webrtc")
+
+    @property
     def voice(self) -> Voice:
         """How the agent speaks."""
-        return Voice(self.profile.voice, self.profile.language)
+        return replace(own_voice(self.profile), language=self.language)
+
+    @property
+    def language(self) -> str:
+        """What the caller speaks, as the call was placed or else as it was found out (BCP 47); empty: not known."""
+        return self.profile.language or self.memory.language
 
 
 class StageActor(LoopActor):

@@ -43,6 +43,8 @@ class Steering:
         self._hold_sounds = hold_sounds
         self._sound: HoldSound = "music"
         self._held_at = 0.0
+        self._held_until = 0.0
+        """When the hold ends by itself; 0: it does not."""
 
     def steer(self, message: Steer) -> None:
         """Do it."""
@@ -61,14 +63,22 @@ class Steering:
             case Mute(on) if on != memory.muted:
                 memory.muted = on
                 self._publish("call.muted" if on else "call.unmuted")
-            case Hold(sound) if not memory.held:
-                self._hold(sound)
+            case Hold(sound, seconds) if not memory.held:
+                self._hold(sound, seconds)
             case Unhold() if memory.held:
                 self._floor.unhold()
                 self._publish("call.resumed", held_ms=round((time.monotonic() - self._held_at) * 1000))
 
-    def _hold(self, sound: HoldSound) -> None:
+    def tick(self, now: float) -> None:
+        """Once a second: end a hold that was to last so long, and say so."""
+        if self._context.memory.held and self._held_until and now >= self._held_until:
+            self.steer(Unhold())
+            if line := self._context.settings.agent.back_from_hold:
+                self._floor.speak(line)
+
+    def _hold(self, sound: HoldSound, seconds: float) -> None:
         self._sound, self._held_at = sound, time.monotonic()
+        self._held_until = self._held_at + seconds if seconds else 0.0
         self._floor.hold(self._loop())
         self._publish("call.held", sound=sound)
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from openclaw_actors.actors.stage import StageActor
+from openclaw_actors.actors.stt_streaming import Listening
+from openclaw_actors.engines.protocols import StreamingSttEngine
+from openclaw_actors.engines.stt.agreement import Agreement
 from openclaw_actors.errors import SlowEngineError, TransientEngineError
 from openclaw_actors.messages import (
     SAMPLE_RATE,
@@ -42,6 +45,8 @@ class Stt(StageActor):
         """What memory holds unheard is transcribed now, or watched until it ends."""
         self._finals: dict[int, _Job] = {}
         self._partials: _Job | None = None
+        self._agreements: dict[int, Agreement] = {}
+        self._listening = self._listen()
         for owed in self.context.memory.unheard.values():
             if owed.end is None:
                 self._watch(owed.utterance, owed.rev)
@@ -80,24 +85,33 @@ class Stt(StageActor):
         pcm = self._audio(utterance, end + TAIL)
         seconds = len(pcm) / 2 / SAMPLE_RATE
         deadline = self.context.settings.supervision.stt_final_s + seconds / 2
+        agreement = self._agreement(utterance)
         try:
             async with asyncio.timeout(deadline):
-                text = await self._recognise(pcm)
+                if self._listening is not None:
+                    text = await self._listening.finish(utterance, end + TAIL)
+                else:
+                    text = await self._recognise(pcm)
         except TimeoutError as error:
             engine = self.context.engines.stt.name
             raise SlowEngineError(f"{engine} gave no transcript of {seconds:.1f} s within {deadline:.1f} s") from error
+        agreement.hear(text)
         self.report(Heard(utterance, rev, text, final=True, upto=end))
         self.report(Useful())
 
     async def _recognise(self, pcm: bytes) -> str:
-        engine, language = self.context.engines.stt, self.context.profile.language
         if not pcm:
             return ""
         try:
-            transcript = await engine.transcribe(pcm, language=language)
+            return await self._ask(pcm, final=True)
         except TransientEngineError as error:
             self.retrying(error)
-            transcript = await engine.transcribe(pcm, language=language)
+            return await self._ask(pcm, final=True)
+
+    async def _ask(self, pcm: bytes, *, final: bool) -> str:
+        memory, language = self.context.memory, self.context.language
+        transcript = await self.context.engines.stt.transcribe(pcm, language=language, final=final)
+        memory.language = memory.language or transcript.language
         return transcript.text.strip()
 
     def _cancel(self, utterance: int, rev: int) -> None:
@@ -109,12 +123,18 @@ class Stt(StageActor):
         unheard = self.context.memory.unheard
         for utterance in [known for known in self._finals if known not in unheard]:
             del self._finals[utterance]
+        for utterance in [known for known in self._agreements if known not in unheard]:
+            del self._agreements[utterance]
+        if self._listening is not None:
+            self._listening.forget_all_but(set(unheard))
 
     # --- partials ---------------------------------------------------------------------------------
 
     def _watch(self, utterance: int, rev: int) -> None:
         self._stop_partials()
-        if self.context.engines.stt.partial_every_s > 0:
+        if self._listening is not None:
+            self._partials = _Job(rev, self.spawn(self._listening.follow(utterance)))
+        elif self.context.engines.stt.partial_every_s > 0:
             self._partials = _Job(rev, self.spawn(self._follow(utterance, rev)))
 
     def _stop_partials(self) -> None:
@@ -123,21 +143,42 @@ class Stt(StageActor):
             self._partials = None
 
     async def _follow(self, utterance: int, rev: int) -> None:
-        engine = self.context.engines.stt
-        said = ""
-        while True:
+        engine, ring = self.context.engines.stt, self.context.memory.ring
+        agreement, said = self._agreement(utterance), ""
+        while engine.partial_every_s > 0:
             await asyncio.sleep(engine.partial_every_s)
-            ring = self.context.memory.ring
+            upto = ring.end
             try:
-                pcm = self._audio(utterance, ring.end)
-                transcript = await engine.transcribe(pcm, language=self.context.profile.language, final=False)
+                agreement.hear(await self._ask(self._audio(utterance, upto), final=False))
             except TransientEngineError:
                 continue  # a partial is a courtesy; the final has its own retry
-            text = transcript.text.strip()
-            if text and text != said:
-                said = text
-                self.report(Heard(utterance, rev, text, final=False, upto=ring.end))
+            if agreement.text != said:
+                said = agreement.text
+                self.report(Heard(utterance, rev, said, final=False, upto=upto, agreed=agreement.agreed))
+
+    def _agreement(self, utterance: int) -> Agreement:
+        return self._agreements.setdefault(utterance, Agreement())
 
     def _audio(self, utterance: int, end: int) -> bytes:
-        memory = self.context.memory
-        return memory.ring.read(max(utterance - PRE_ROLL, memory.heard_to), end)
+        return self.context.memory.ring.read(self._start_of(utterance), end)
+
+    def _start_of(self, utterance: int) -> int:
+        return max(utterance - PRE_ROLL, self.context.memory.heard_to)
+
+    # --- a recogniser that hears while the caller speaks --------------------------------------------
+
+    def _listen(self) -> Listening | None:
+        """Its session opens as the call is being set up, and closes with this incarnation."""
+        engine, memory = self.context.engines.stt, self.context.memory
+        if not isinstance(engine, StreamingSttEngine):
+            return None
+
+        def tell(utterance: int, words: str, upto: int) -> None:
+            owed = memory.unheard.get(utterance)
+            if owed is not None and words:
+                self.report(Heard(utterance, owed.rev, words, final=False, upto=upto))
+
+        language = self.context.profile.language or memory.language
+        listening = Listening(engine, language, memory, self._start_of, tell)
+        self.spawn(listening.hold())
+        return listening

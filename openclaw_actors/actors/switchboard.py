@@ -16,6 +16,7 @@ from openclaw_actors.actors.call import Call, Services, choose_engines
 from openclaw_actors.actors.course import CallSpec
 from openclaw_actors.actors.events import ulid
 from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.actors.profiles import complete
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
     NO_CARRIAGE,
@@ -196,7 +197,7 @@ class Switchboard(LoopActor):
             history=history,
             resumed_from=resumed_from,
             callee=message.callee,
-            profile=message.profile,
+            profile=complete(message.profile, self._services.settings.agent),
             carriage=message.carriage,
         )
         self._places.refuse_when_closed()

@@ -92,7 +92,7 @@ class Tts(StageActor):
             except TransientEngineError as error:
                 self.retrying(error)
                 await self._sound(say)
-        self._send(say, (), b"", ends=True)
+        self._send(say, Encoded(), ends=True)
         self.context.memory.delivery.done(say)
         if say.text:
             self.report(Useful())
@@ -113,9 +113,9 @@ class Tts(StageActor):
             first = await self._next(sound)
             if first is not None:
                 self._begun(began)
-                self._send(say, first.packets, first.pcm)
+                self._send(say, first)
             while (more := await self._next(sound)) is not None:
-                self._send(say, more.packets, more.pcm)
+                self._send(say, more)
 
     async def _next(self, sound: AsyncGenerator[Encoded, None]) -> Encoded | None:
         """The next piece; None at the end. Each has the same deadline, since a voice may hang in mid-phrase."""
@@ -132,8 +132,8 @@ class Tts(StageActor):
         self.report(Progress(self._turn, "first_audio", now))
         self.log.debug("first audio", turn=self._turn, ms=round((now - asked_at) * 1000))
 
-    def _send(self, say: Say, packets: tuple[bytes, ...], pcm: bytes, *, ends: bool = False) -> None:
-        seconds = len(packets) * PACKET_S
+    def _send(self, say: Say, sound: Encoded, *, ends: bool = False) -> None:
+        seconds = len(sound.packets) * PACKET_S
         self.context.memory.delivery.handed_on(say, seconds)
         self._ahead[say.index] = self._ahead.get(say.index, 0.0) + seconds
         self.context.ports["transport"].tell(
@@ -141,9 +141,10 @@ class Tts(StageActor):
                 say.turn,
                 say.index,
                 "" if say.aside else say.text,
-                packets,
-                pcm,
+                sound.packets,
+                sound.pcm,
                 ends_phrase=ends,
                 ends_turn=ends and say.last,
+                words=sound.words,
             )
         )

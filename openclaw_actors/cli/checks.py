@@ -207,6 +207,8 @@ class Checks:
         pcm = bytearray()
         async with asyncio.timeout(30), contextlib.aclosing(engine.speak(PHRASE)) as sound:  # type: ignore[type-var]
             async for piece in sound:
+                if not isinstance(piece, bytes):
+                    continue
                 first_ms = first_ms or round((time.monotonic() - began) * 1000)
                 pcm += piece
         seconds = len(pcm) / 2 / engine.sample_rate

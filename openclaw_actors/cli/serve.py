@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,12 +38,19 @@ def serve(
         settings, _ = settings_from(config, {name: value for name, value in flags.items() if value is not None})
         context = _tls_context(tls, key)
         # Only now: importing the media libraries takes a second, and a wrong setting should be told at once.
+        from rich.console import Console  # noqa: PLC0415 - see above
+
+        from openclaw_actors.cli.downloads import show_downloads  # noqa: PLC0415 - see above
         from openclaw_actors.host import Host, serve  # noqa: PLC0415 - see above
+
+        showing: list[asyncio.Task[None]] = []  # the loop itself keeps no hold of it; it ends with the loop
 
         def announce(running: Host) -> None:
             typer.echo(f"Console: {running.url}")
             for line in engine_lines(running.catalogue.describe()):
                 typer.echo(line)
+            if sys.stderr.isatty():
+                showing.append(asyncio.ensure_future(show_downloads(running.catalogue, Console(stderr=True))))
 
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             status = runner.run(serve(settings, ssl_context=context, on_ready=announce))

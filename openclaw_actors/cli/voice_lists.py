@@ -13,13 +13,18 @@ import aiohttp
 import edge_tts
 import espeakng_loader
 
-from openclaw_actors.engines.protocols import TtsEngine
+from openclaw_actors.engines import protocols
+from openclaw_actors.engines.plug_ins import ListsVoices, make_plug_in
 from openclaw_actors.engines.recipes import make_engine
+from openclaw_actors.engines.tts.piper import voices_folder
 from openclaw_actors.errors import EngineError, SettingsError
+from openclaw_actors.settings.plug_ins import plug_ins, section_of
 from openclaw_actors.settings.sections import Settings
 
 OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
 """platform.openai.com/docs/guides/text-to-speech; other servers of that API have their own, and no list of them."""
+
+ENGINES = ("edge-tts", "edge-tts-service", "openai", "piper", "espeak-ng")
 
 _ANSWER_S = 60.0
 
@@ -50,19 +55,52 @@ class UnknownVoicesError(Exception):
         self.usage = usage
 
 
-def list_voices(engine: str) -> list[Voice]:
+def list_voices(settings: Settings, engine: str) -> list[Voice]:
     """All voices of an engine.
+
+    Args:
+        settings: in which an installed plug-in finds its section.
+        engine: its id.
 
     Raises:
         UnknownVoicesError: there is no such engine, or its list can't be fetched.
     """
-    if engine == "edge-tts":
+    if engine in {"edge-tts", "edge-tts-service"}:
         return _edge_voices()
     if engine == "espeak-ng":
         return _espeak_voices()
     if engine == "openai":
         return [Voice(name) for name in OPENAI_VOICES]
-    raise UnknownVoicesError(f"there is no engine {engine!r}; there are edge-tts, openai, espeak-ng", usage=True)
+    if engine == "piper":
+        return _piper_voices()
+    return _voices_of_plug_in(settings, engine)
+
+
+def _voices_of_plug_in(settings: Settings, name: str) -> list[Voice]:
+    async def ask(engine: ListsVoices) -> list[Voice]:
+        async with asyncio.timeout(_ANSWER_S):
+            return [Voice(*each) for each in await engine.voices()]
+
+    try:
+        engine = make_plug_in("tts", name, settings.tts)
+        if engine is None:
+            raise _no_engine(name)
+        if not isinstance(engine, ListsVoices):
+            raise UnknownVoicesError(f"{name} has no list of its voices; its documentation may")
+        return asyncio.run(ask(engine))
+    except (EngineError, SettingsError, TimeoutError) as error:
+        raise UnknownVoicesError(f"{name}: {str(error) or 'no answer in time'}") from error
+
+
+def _no_engine(engine: str) -> UnknownVoicesError:
+    known = ", ".join((*ENGINES, *(each.name for each in plug_ins("tts"))))
+    return UnknownVoicesError(f"there is no engine {engine!r}; there are {known}", usage=True)
+
+
+def _piper_voices() -> list[Voice]:
+    """Those on this machine: ``en_US-lessac-medium.onnx`` speaks en-US."""
+    names = sorted(path.name.removesuffix(".onnx") for path in voices_folder().glob("*.onnx"))
+    return [Voice(name, name.partition("-")[0].replace("_", "-")) for name in names]
 
 
 def _edge_voices() -> list[Voice]:
@@ -96,13 +134,14 @@ def record_voice(settings: Settings, engine: str, voice: str, text: str, out: Pa
     Raises:
         UnknownVoicesError: there is no such engine or voice, or it does not serve.
     """
-    section = engine.replace("-", "_")
-    if section not in type(settings.tts).model_fields:
-        raise UnknownVoicesError(f"there is no engine {engine!r}; there are edge-tts, openai, espeak-ng", usage=True)
-    chosen = getattr(settings.tts, section).model_copy(update={"voice": voice})
-    settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={section: chosen})})
+    section = section_of(engine)
+    if section in type(settings.tts).model_fields:
+        chosen = getattr(settings.tts, section).model_copy(update={"voice": voice})
+        settings = settings.model_copy(update={"tts": settings.tts.model_copy(update={section: chosen})})
+    elif engine not in {each.name for each in plug_ins("tts")}:
+        raise _no_engine(engine)
     try:
-        pcm, rate = asyncio.run(_speak(settings, engine, text))
+        pcm, rate = asyncio.run(_speak(settings, engine, protocols.Voice(voice), text))
     except (EngineError, SettingsError, TimeoutError) as error:
         raise UnknownVoicesError(f"{engine}: {str(error) or 'no answer in time'}") from error
     with wave.open(str(out), "wb") as file:
@@ -113,12 +152,12 @@ def record_voice(settings: Settings, engine: str, voice: str, text: str, out: Pa
     return len(pcm) / 2 / rate
 
 
-async def _speak(settings: Settings, name: str, text: str) -> tuple[bytes, int]:
-    engine = cast("TtsEngine", make_engine("tts", name, settings))
+async def _speak(settings: Settings, name: str, voice: protocols.Voice, text: str) -> tuple[bytes, int]:
+    engine = cast("protocols.TtsEngine", make_engine("tts", name, settings))
     try:
         async with asyncio.timeout(_ANSWER_S):
             await engine.open()
-            async with contextlib.aclosing(engine.speak(text)) as sound:  # type: ignore[type-var]
-                return b"".join([piece async for piece in sound]), engine.sample_rate
+            async with contextlib.aclosing(engine.speak(text, voice)) as sound:  # type: ignore[type-var]
+                return b"".join([piece async for piece in sound if isinstance(piece, bytes)]), engine.sample_rate
     finally:
         await engine.aclose()

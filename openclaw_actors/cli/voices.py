@@ -15,7 +15,12 @@ DEFAULT_TEXT = "Hello! This is how I sound."
 
 
 def voices(  # noqa: PLR0917 - typer reads a command's options from its parameters
-    engine: Annotated[str, typer.Option(help="edge-tts, openai, espeak-ng; else the first of tts.engines.")] = "",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="edge-tts, edge-tts-service, openai, piper, espeak-ng or a plug-in; else the first of tts.engines."
+        ),
+    ] = "",
     language: Annotated[str, typer.Option(help="Only those of this language, such as de or en-GB.")] = "",
     hear: Annotated[str, typer.Option(metavar="VOICE", help="Let this voice speak, into the file --out.")] = "",
     text: Annotated[str, typer.Option(help="What it shall say.")] = DEFAULT_TEXT,
@@ -35,7 +40,7 @@ def voices(  # noqa: PLR0917 - typer reads a command's options from its paramete
             seconds = record_voice(settings, engine, hear, text, out)
             typer.echo(json.dumps({"file": str(out), "seconds": seconds}) if as_json else f"{out}: {seconds:.1f} s")
             return
-        found = [voice for voice in list_voices(engine) if voice.speaks(language)]
+        found = [voice for voice in list_voices(settings, engine) if voice.speaks(language)]
     except UnknownVoicesError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_SETTINGS if error.usage else 1) from error

@@ -29,6 +29,7 @@ const ENDINGS = {
   peer_closed: "The connection was closed.",
   peer_failed: "The connection was lost.",
   idle_timeout: "Nobody spoke for a while.",
+  silent_caller: "Nothing was heard of you.",
   max_duration: "The call reached its longest time.",
   no_media: "The host heard nothing any more.",
   internal_error: "The host had a fault.",

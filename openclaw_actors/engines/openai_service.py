@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import openai
 
@@ -24,11 +25,16 @@ _PROBE_S = 5.0
 """A local server answers in milliseconds, a far one in half a second; start-up must not wait longer."""
 
 _CONNECT_S = 3.0
+_KEPT_S = 60.0
+"""How long a connection is kept open for the next request. The package's 5 s are shorter than most turns, so each one
+would pay for TCP and TLS anew: two round trips, 50-200 ms to a far server. A server that closes sooner is noticed."""
 _PASSING_STATUS = {408, 409, 425, 429}
 _OF_THIS_REQUEST = {400, 413, 422}
 """A content filter, a context that is too long: says nothing of the next caller's request."""
 _NEVER_SENT = {"ConnectError", "ConnectTimeout"}
 """Of the HTTP packages: no connection was made."""
+_UNKNOWN_TO_A_GATEWAY = ("Invalid `model`", "Unknown agent")
+"""How an OpenClaw Gateway says, with a 400, that it has no such agent: no call's request will be answered."""
 _HTTP_PACKAGES = {"httpx", "httpx2", "httpcore", "httpcore2", "anyio"}
 """openai 2 is built on httpx, 3 on httpx2; what they raise while a body streams is not always wrapped."""
 
@@ -41,11 +47,14 @@ def connect(base_url: str, api_key: str, *, silence_s: float) -> openai.AsyncOpe
         api_key: may be empty for servers that want none.
         silence_s: how long the server may send nothing before the request counts as failed.
     """
+    timeout = openai.Timeout(silence_s, connect=_CONNECT_S)
+    http = import_module(openai.Timeout.__init__.__module__.partition(".")[0])  # httpx in openai 2, httpx2 in openai 3
     return openai.AsyncOpenAI(
         base_url=base_url or OPENAI_URL,
         api_key=api_key or "none",  # the package refuses to start without one
         max_retries=0,  # the supervisor retries, and a retry of an agent's request could run its tools twice
-        timeout=openai.Timeout(silence_s, connect=_CONNECT_S),
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(limits=http.Limits(keepalive_expiry=_KEPT_S)),
     )
 
 
@@ -105,22 +114,28 @@ def _of_http(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in _HTTP_PACKAGES
 
 
-def _status_fault(error: openai.APIStatusError, who: str) -> EngineError:
-    status = error.status_code
-    text = f"{who} answered {status}: {error.message}"
-    if status == 429 and error.code == "insufficient_quota":
+def status_fault(status: int, text: str, *, code: str | None = None) -> EngineError:
+    """The EngineError that an HTTP status means, where it says nothing of one request but of the server or the key."""
+    if status == 429 and code == "insufficient_quota":
         return RefusedEngineError(text)
     if status in _PASSING_STATUS or status >= 500:
         return TransientEngineError(text)
-    of_the_model = error.param == "model" or "Invalid `model`" in error.message
-    if status in _OF_THIS_REQUEST and not of_the_model:
-        return BrokenEngineError(text)
     return RefusedEngineError(text)
+
+
+def _status_fault(error: openai.APIStatusError, who: str) -> EngineError:
+    text = f"{who} answered {error.status_code}: {error.message}"
+    of_the_model = error.param == "model" or any(words in error.message for words in _UNKNOWN_TO_A_GATEWAY)
+    if error.status_code in _OF_THIS_REQUEST and not of_the_model:
+        return BrokenEngineError(text)
+    return status_fault(error.status_code, text, code=error.code)
 
 
 def _event_fault(error: openai.APIError, who: str) -> EngineError:
     """A fault that came as an event, after the answer had begun."""
     text = f"{who} broke off: {error.message}"
-    if error.type in {"invalid_request_error", "authentication_error", "permission_error", "insufficient_quota"}:
+    if error.type in {"authentication_error", "permission_error", "insufficient_quota"}:
         return RefusedEngineError(text)
+    if error.type == "invalid_request_error":
+        return BrokenEngineError(text)  # as its status, 400: of one session, that has grown too long, not of the next
     return TransientEngineError(text)

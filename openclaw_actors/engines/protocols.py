@@ -8,11 +8,12 @@ raised counts as broken. Cancelling the task that awaits an engine cancels the w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from openclaw_actors.messages import Line
+from openclaw_actors.messages import Line, WordTime
+from openclaw_actors.settings.sections import CallTool
 
 
 class Engine(Protocol):
@@ -32,12 +33,25 @@ class Engine(Protocol):
         """Let go of processes, files and connections. May be called at any time, more than once."""
 
 
+@runtime_checkable
+class Warmable(Protocol):
+    """What an engine has beside Engine if its first answer is slower than the others."""
+
+    async def warm(self) -> None:
+        """Open connections, load what is loaded late. Called while a call is being set up, and not waited for.
+
+        Raises:
+            EngineError: it did not get warm, which does the call no harm yet.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said. Empty text: nothing was."""
 
     text: str
     language: str = ""
+    """In which it was spoken, BCP 47; empty where that is not known for sure."""
 
 
 class SttEngine(Engine, Protocol):
@@ -56,6 +70,58 @@ class SttEngine(Engine, Protocol):
         """
 
 
+class Hearing(Protocol):
+    """One utterance that is recognised while it is spoken."""
+
+    def push(self, pcm: bytes) -> None:
+        """Take the next sound: 16 kHz, mono, s16. It never waits: what can't be sent yet is kept.
+
+        Raises:
+            EngineError: this hearing is lost (transient: another one, given all the sound anew, may do).
+        """
+
+    async def finish(self) -> Transcript:
+        """All that has been pushed, as words, once they are known. Cancelling it loses nothing.
+
+        The caller may go on: more may be pushed afterwards, and ``finish`` called again for the whole.
+
+        Raises:
+            EngineError: as ``push``.
+        """
+
+    def drop(self) -> None:
+        """Nobody waits for its words any more. May be called at any time, more than once."""
+
+
+class SttSession(Protocol):
+    """One call's line to a recogniser that hears while the caller speaks. It mends itself when it breaks."""
+
+    async def open(self) -> None:
+        """Connect, so that the first word finds it ready.
+
+        Raises:
+            EngineError: it can't be had.
+        """
+
+    def hear(self, on_words: Callable[[str], object]) -> Hearing:
+        """Begin an utterance; what was not finished of the one before is dropped.
+
+        Args:
+            on_words: told all words of the utterance so far, on the loop, each time that they have changed.
+        """
+
+    async def aclose(self) -> None:
+        """Hang up. May be called at any time, more than once."""
+
+
+@runtime_checkable
+class StreamingSttEngine(SttEngine, Protocol):
+    """Hears while the caller speaks. Its ``transcribe`` serves who has the whole utterance already."""
+
+    def session(self, *, language: str = "") -> SttSession:
+        """A line for one call, not yet opened; ``language`` as in ``transcribe``."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
     """One thing to answer.
@@ -69,6 +135,7 @@ class AgentRequest:
         call_seconds: how long the call has been up.
         unfinished: words of a broken-off attempt that the caller hears already: continue after them.
         agent: whom to ask, where the engine knows several; empty: the settings'.
+        tools: what the agent may do to this call beside speaking, by the names in the settings.
     """
 
     call_id: str
@@ -79,11 +146,82 @@ class AgentRequest:
     call_seconds: float
     unfinished: str = ""
     agent: str = ""
+    tools: tuple[CallTool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """The agent hangs up once what it has said so far is spoken."""
+    """Hang up. As all of these: once what the agent says in this answer is spoken, and not if it is interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferCall:
+    """Hand the caller over to ``number``: E.164 or a SIP address, of the settings."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class PressKeys:
+    """Send these keys (`media.tones.check_digits`) as tones."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCall:
+    """Let the caller hear music for so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TakeMessage:
+    """Keep these words of the caller's for whoever reads them later; an interruption does not lose them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StayQuiet:
+    """The agent has nothing to say to this, and means it."""
+
+
+CallControl = EndCall | TransferCall | PressKeys | HoldCall | TakeMessage | StayQuiet
+"""What an agent may want of its call beside speaking."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """A call that is over.
+
+    Args:
+        call_id: which.
+        caller: their number in E.164; empty where none is known for sure.
+        agent: whom they asked, as in AgentRequest.
+        history: the conversation as it was heard.
+        seconds: how long it lasted.
+        reason: why it ended.
+    """
+
+    call_id: str
+    caller: str
+    agent: str
+    history: tuple[Line, ...]
+    seconds: float
+    reason: str
+
+
+@runtime_checkable
+class AfterCall(Protocol):
+    """What an agent engine has beside AgentEngine if it wants to hear how its calls went."""
+
+    async def after_call(self, report: CallReport) -> None:
+        """Take note of a call that is over. Nobody waits for it but the host's end.
+
+        Raises:
+            EngineError: it could not.
+        """
 
 
 class AgentEngine(Engine, Protocol):
@@ -96,8 +234,11 @@ class AgentEngine(Engine, Protocol):
     first_token_s: float
     """Its own deadline for the first word, in seconds; 0: the setting's."""
 
-    def reply(self, request: AgentRequest) -> AsyncIterator[str | EndCall]:
-        """Stream the answer as pieces of text, of any size. Closing the iterator cancels the answer."""
+    def reply(self, request: AgentRequest) -> AsyncIterator[str | CallControl]:
+        """Stream the answer as pieces of text, of any size, and what is to be done to the call.
+
+        An answer of neither is an error. Closing the iterator cancels the answer.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +248,14 @@ class Voice:
     Args:
         name: as the engine names its voices; empty: none asked for.
         language: BCP 47, of what is spoken; empty: not known.
+        rate: times the speed of the settings.
+        pitch_hz: added to the pitch of the settings, by an engine that can.
     """
 
     name: str = ""
     language: str = ""
+    rate: float = 1.0
+    pitch_hz: int = 0
 
 
 OWN_VOICE = Voice()
@@ -126,5 +271,9 @@ class TtsEngine(Engine, Protocol):
     def cache_key(self, voice: Voice = OWN_VOICE) -> str:
         """All that shapes its sound beside the text: engine, version, the voice that it takes, prosody."""
 
-    def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncIterator[bytes]:
-        """Stream the sound of one phrase as s16 mono, in pieces of any even size. Closing it cancels."""
+    def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncIterator[bytes | WordTime]:
+        """Stream the sound of one phrase as s16 mono, in pieces of any even size. Closing it cancels.
+
+        A voice that knows when each word ends tells it, before or after its sound: what the caller heard of a phrase
+        that was cut is then known to the word, and else reckoned from its length.
+        """

@@ -1,8 +1,10 @@
 """Frames between the host and a worker process: a 4-byte big-endian length, then a pickle of ``(kind, value)``.
 
-Host to worker: ``hello`` (factory, options, niceness) once, then ``job`` (payload) and ``cancel`` (None).
-Worker to host: ``ready`` (None) or ``failed`` ((error kind, text)) once; then for each job any number of ``chunk``
-(value) and one of ``value`` (value), ``end`` (None), ``error`` ((error kind, text)).
+Host to worker: ``hello`` (factory, options, niceness) once, then ``jobs`` (a batch: a list of pickled payloads) and
+``cancel`` (None: of the one job of a batch of one).
+Worker to host: ``ready`` (how many jobs it takes at once) or ``failed`` ((error kind, text)) once; then for each job,
+named by its place in the batch, any number of ``chunk`` ((place, value)) and one of ``value`` ((place, value)), ``end``
+((place, None)), ``error`` ((place, (error kind, text))).
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ _LENGTH = struct.Struct("!I")
 
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes. The longest utterance, 30 s, is 1 MB; a length beyond this means that the stream holds something else."""
+
+MAX_PAYLOAD = MAX_FRAME - 4096
+"""Bytes of one pickled payload, so that a batch of one is a frame."""
 
 Frame = tuple[str, Any]
 
@@ -75,6 +80,8 @@ async def receive_frame(reader: asyncio.StreamReader) -> Frame:
     size = _size(await reader.readexactly(_LENGTH.size))
     frame = _unpack(await reader.readexactly(size))
     match frame:
-        case ("failed" | "error", (str(), str())) | ("ready" | "chunk" | "value" | "end", _):
+        case ("ready", int()) | ("failed", (str(), str())) | ("error", (int(), (str(), str()))):
+            return frame
+        case ("chunk" | "value" | "end", (int(), _)):
             return frame
     raise FrameError(f"an unknown frame, {frame!r:.60}")

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from openclaw_actors.engines.worker_frames import MAX_FRAME
 from openclaw_actors.engines.worker_process import WorkerProcess
 from openclaw_actors.errors import (
     BrokenEngineError,
@@ -34,39 +35,59 @@ def fault_of(kind: str, text: str) -> EngineError:
     return _FAULTS.get(kind, BrokenEngineError)(text)
 
 
-class Job:
-    """One piece of work. Its answers: (``chunk``, value) any times, then ``value`` or ``end``; or an EngineError."""
+def closed(pool: str) -> UnavailableEngineError:
+    """What the jobs of a pool hear when it is closed."""
+    return UnavailableEngineError(f"{pool} was closed")
 
-    def __init__(self, frame: bytes, deadline_s: float) -> None:
-        self.frame = frame
+
+_BATCH_BYTES = MAX_FRAME // 2
+"""Of payloads in one batch: 32 utterances of 30 s."""
+
+
+class Job:
+    """One piece of work. Its answers: (``chunk``, value) any times, then ``value`` or ``end``; or an EngineError.
+
+    Args:
+        body: the pickled payload.
+        deadline_s: see WorkerPool.
+        urgent: it goes before those that are not.
+    """
+
+    def __init__(self, body: bytes, deadline_s: float, *, urgent: bool) -> None:
+        self.body = body
         self.deadline_s = deadline_s
+        self.urgent = urgent
         self.expires_at = asyncio.get_running_loop().time() + deadline_s
         self.answers: asyncio.Queue[tuple[str, Any] | EngineError] = asyncio.Queue()
         self.attempts = 0
         self.chunks = 0
+        self.alone = False
+        """A process died while it had this job: if the job is to blame, it shall take no others along again."""
         self.abandoned = False
         """Nobody awaits it any more."""
         self.process: WorkerProcess | None = None
         """Where it runs now."""
+        self.batch = 0
+        """How many jobs run there together."""
 
 
 class JobQueue:
-    """The jobs that wait, first come, first served; never more than ``limit``.
+    """The jobs that wait: the urgent first, and then first come, first served; never more than ``limit``.
 
     Args:
         pool: the pool's name, for the metric and for errors.
-        limit: jobs; one more is refused.
+        limit: jobs; one more is refused, or takes the place of the newest that is not urgent.
     """
 
     def __init__(self, pool: str, limit: int) -> None:
         self._pool = pool
         self._limit = limit
-        self._jobs: deque[Job] = deque()
+        self._lanes: dict[bool, deque[Job]] = {True: deque(), False: deque()}
         self._news = asyncio.Event()
         self._depth = metrics.pool_queue_depth.labels(pool=pool)
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return sum(map(len, self._lanes.values()))
 
     def put(self, job: Job) -> None:
         """Append a job.
@@ -74,36 +95,46 @@ class JobQueue:
         Raises:
             TransientEngineError: the queue is full.
         """
-        if len(self._jobs) >= self._limit:
-            raise TransientEngineError(f"{self._pool}: {self._limit} jobs wait already")
-        self._jobs.append(job)
+        if len(self) >= self._limit:
+            full = TransientEngineError(f"{self._pool}: {self._limit} jobs wait already")
+            if not job.urgent or not self._lanes[False]:
+                raise full
+            self._lanes[False].pop().answers.put_nowait(full)
+        self._lanes[job.urgent].append(job)
         self._changed()
 
     def put_back(self, job: Job) -> None:
-        """Make a job that had begun the next one, whatever the limit."""
-        self._jobs.appendleft(job)
+        """Make a job that had begun the next one of its urgency, whatever the limit."""
+        self._lanes[job.urgent].appendleft(job)
         self._changed()
 
     def drop(self, job: Job) -> None:
         """Forget a job if it waits."""
-        if job in self._jobs:
-            self._jobs.remove(job)
+        if job in self._lanes[job.urgent]:
+            self._lanes[job.urgent].remove(job)
             self._changed()
 
-    async def take(self, process: WorkerProcess) -> Job:
-        """The next job, waiting for it.
+    async def take(self, process: WorkerProcess) -> list[Job]:
+        """The next jobs, waiting for one: as many of one urgency as wait and the process takes at once.
 
         Raises:
             WorkerDiedError: the process has ended, or ends before there is a job.
         """
-        while process.ended or not self._jobs:
+        while process.ended or not len(self):
             if process.ended:
                 await process.receive()  # raises how it ended
             self._news.clear()
             await self._news.wait()
-        job = self._jobs.popleft()
+        lane = self._lanes[True] or self._lanes[False]
+        batch = [lane.popleft()]
+        size = len(batch[0].body)
+        while lane and len(batch) < process.at_once and not batch[0].alone and not lane[0].alone:
+            size += len(lane[0].body)
+            if size > _BATCH_BYTES:
+                break
+            batch.append(lane.popleft())
         self._changed()
-        return job
+        return batch
 
     def wake(self) -> None:
         """A process has ended: whoever waits in ``take`` looks whether it is theirs."""
@@ -111,10 +142,11 @@ class JobQueue:
 
     def clear(self, error: EngineError) -> None:
         """Answer all with an error."""
-        while self._jobs:
-            self._jobs.popleft().answers.put_nowait(error)
+        for lane in self._lanes.values():
+            while lane:
+                lane.popleft().answers.put_nowait(error)
         self._changed()
 
     def _changed(self) -> None:
-        self._depth.set(len(self._jobs))
+        self._depth.set(len(self))
         self._news.set()

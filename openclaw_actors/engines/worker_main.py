@@ -1,4 +1,4 @@
-"""The worker process: builds one object by a factory, then calls it for each job, one at a time.
+"""The worker process: builds one object by a factory, then calls it for each job, or for several together.
 
 Started by worker_process.py as ``python -m openclaw_actors.engines.worker_main FD``; FD is its end of a socketpair.
 Standard output and error go to the host's log. It ends when the socket does, that is, with the host.
@@ -11,6 +11,7 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import pickle
 import queue
 import signal
 import socket
@@ -43,16 +44,17 @@ class _Inbox:
             if frame is None:
                 os._exit(0)  # the host is gone; native code in the main thread can't be asked to stop
             kind, value = frame
-            if kind == "job":
-                # The host sends a job only after the answer to the last one: a cancel seen later is for this one.
+            if kind == "jobs":
+                # The host sends jobs only after the answers to the last ones: a cancel seen later is for these.
                 self.cancelled = False
                 self._jobs.put(value)
             else:
                 self.cancelled = True
 
-    def next_job(self) -> Any:
-        """The payload of the next job, waiting for it."""
-        return self._jobs.get()
+    def next_jobs(self) -> list[bytes]:
+        """The pickled payloads of the next batch, waiting for it."""
+        batch: list[bytes] = self._jobs.get()
+        return batch
 
 
 def _live_and_die_with_the_host() -> None:
@@ -71,26 +73,46 @@ def _build(factory: str, options: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(module), name)(**options)
 
 
-def _fault(kind: str, error: Exception) -> bytes:
+def _fault(error: Exception) -> tuple[str, str]:
     if isinstance(error, EngineError):
-        return pack(kind, (error.kind, str(error)))
-    return pack(kind, ("broken", f"{type(error).__name__}: {error}"))
+        return error.kind, str(error)
+    return "broken", f"{type(error).__name__}: {error}"
 
 
-def _answer(channel: socket.socket, inbox: _Inbox, worker: Any, payload: Any) -> None:
+def _answer(channel: socket.socket, inbox: _Inbox, worker: Any, place: int, body: bytes) -> None:
     try:
-        result = worker(payload)
+        result = worker(pickle.loads(body))  # noqa: S301 - as in worker_frames
         if not isinstance(result, Generator):
-            channel.sendall(pack("value", result))
+            channel.sendall(pack("value", (place, result)))
             return
         with contextlib.closing(result):
             for chunk in result:
                 if inbox.cancelled:
                     break
-                channel.sendall(pack("chunk", chunk))
-        channel.sendall(pack("end", None))
+                channel.sendall(pack("chunk", (place, chunk)))
+        channel.sendall(pack("end", (place, None)))
     except Exception as error:  # noqa: BLE001 - whatever a job raises is its answer
-        channel.sendall(_fault("error", error))
+        channel.sendall(pack("error", (place, _fault(error))))
+
+
+def _answer_together(worker: Any, batch: list[bytes]) -> list[bytes] | None:
+    """The packed answers of a batch; None if one of its jobs spoils it for all."""
+    try:
+        results = worker.together([pickle.loads(body) for body in batch])  # noqa: S301 - as in worker_frames
+        return [pack("value", (place, result)) for place, result in zip(range(len(batch)), results, strict=True)]
+    except Exception:  # noqa: BLE001 - each by itself will tell
+        return None
+
+
+def _serve(channel: socket.socket, inbox: _Inbox, worker: Any) -> None:
+    while True:
+        batch = inbox.next_jobs()
+        answers = _answer_together(worker, batch) if len(batch) > 1 else None
+        if answers is not None:
+            channel.sendall(b"".join(answers))
+            continue
+        for place, body in enumerate(batch):
+            _answer(channel, inbox, worker, place, body)
 
 
 def main(fd: int) -> None:
@@ -108,12 +130,11 @@ def main(fd: int) -> None:
     try:
         worker = _build(factory, options)
     except Exception as error:  # noqa: BLE001 - whatever keeps it from serving is the host's to know
-        channel.sendall(_fault("failed", error))
+        channel.sendall(pack("failed", _fault(error)))
         sys.stderr.flush()
         os._exit(1)  # an orderly exit would wait for the lock that the inbox thread holds while it reads
-    channel.sendall(pack("ready", None))
-    while True:
-        _answer(channel, inbox, worker, inbox.next_job())
+    channel.sendall(pack("ready", getattr(worker, "at_once", 1)))
+    _serve(channel, inbox, worker)
 
 
 if __name__ == "__main__":

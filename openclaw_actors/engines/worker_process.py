@@ -101,6 +101,8 @@ class WorkerProcess:
         self._closing: asyncio.Task[None] | None = None
         self.ended = False
         """It will answer nothing any more."""
+        self.at_once = 1
+        """How many jobs it takes at once."""
 
     @property
     def pid(self) -> int:
@@ -168,6 +170,7 @@ class WorkerProcess:
             raise UnavailableEngineError(f"the worker process did not start: {death}{words}") from death
         if kind == "failed":
             raise UnavailableEngineError(str(value[1]))
+        self.at_once = value
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -196,7 +199,7 @@ class WorkerProcess:
         self._on_end()
 
     def send(self, frame: bytes) -> None:
-        """Send a packed frame. Never waits: one job is in flight at a time, so little is buffered."""
+        """Send a packed frame. Never waits: one batch is in flight at a time, so little is buffered."""
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(frame)
 

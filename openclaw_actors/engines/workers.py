@@ -7,20 +7,20 @@ killed; a segmentation fault takes the process, and all calls with it. POSIX onl
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from openclaw_actors.engines.worker_frames import FrameError, pack
-from openclaw_actors.engines.worker_job import Job, JobQueue, fault_of
+from openclaw_actors.engines.worker_batch import Batch
+from openclaw_actors.engines.worker_frames import MAX_PAYLOAD, pack
+from openclaw_actors.engines.worker_job import Job, JobQueue, closed
 from openclaw_actors.engines.worker_process import WorkerDiedError, WorkerProcess
 from openclaw_actors.errors import (
     BrokenEngineError,
     EngineError,
     SlowEngineError,
-    TransientEngineError,
     UnavailableEngineError,
 )
-from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -29,22 +29,24 @@ _BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds before the next process, by failures since the last answer: at once after one crash, and a process that
 crashes on each start costs a few per cent of a core (its start takes about 0.15 s of CPU)."""
 
-_ATTEMPTS = 2
-"""A job that two processes died of is to blame itself."""
-
 
 class WorkerPool:
-    """Runs jobs in worker processes, in order, each process one job at a time.
+    """Runs jobs in worker processes, in order, each process one job, or one batch, at a time.
 
     ``factory`` is imported and called with ``options`` in the worker; what it returns is called with each job's
     payload, and returns a value or is a generator of chunks. Payloads, options, values and chunks are pickled. An
     exception in the factory means "can't serve here"; one in a job is that job's answer: an EngineError of errors.py
     keeps its class, any other becomes a BrokenEngineError that names it. Output of the worker goes to the log.
 
+    A worker that does several jobs faster together than one by one says so by an attribute ``at_once``: of the jobs
+    that wait it is given up to so many of one urgency, as ``together(payloads)``, and returns their values (no
+    generators) in order. Nobody waits for a batch to fill. If ``together`` raises, each job is done by itself, and so
+    are, one after another, those whose process died: what is wrong with one job costs the others only time.
+
     A job's deadline counts from ``run`` or ``stream``, waiting included. A process that works on one job for longer
     than that job's deadline is killed and replaced. (Counted from the job's start, so that a long queue, which is no
-    fault of the process, does not get it killed.) When a process dies on its own, the job that it was working on is
-    given to the next process, once, if none of its chunks were handed out; jobs that wait go on waiting.
+    fault of the process, does not get it killed.) When a process dies, the other jobs that it was working on are
+    given to the next process, once, if none of their chunks were handed out; jobs that wait go on waiting.
 
     Args:
         name: the pool's name in metrics and logs.
@@ -79,7 +81,6 @@ class WorkerPool:
         self._slots: set[asyncio.Task[None]] = set()
         self._processes: set[WorkerProcess] = set()
         self._trouble = ""
-        self._abandoned = metrics.pool_abandoned_total.labels(pool=name)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -109,10 +110,11 @@ class WorkerPool:
                 self._slots.add(slot)
                 slot.add_done_callback(self._slot_ended)
 
-    async def run(self, payload: Any, *, deadline_s: float) -> Any:
+    async def run(self, payload: Any, *, deadline_s: float, urgent: bool = True) -> Any:
         """Do one job. The value that the worker returns; all chunks as a list if it is a generator.
 
-        Cancelling drops the job if it waits still; if it runs, its answer is ignored.
+        Cancelling drops the job if it waits still; if it runs, its answer is ignored. What is not ``urgent`` waits for
+        all that is, and gives its place in a full queue to it.
 
         Raises:
             TransientEngineError: the queue is full.
@@ -121,7 +123,7 @@ class WorkerPool:
             UnavailableEngineError: the pool isn't started, is closed, or has no process and can't start one.
             EngineError: the one that the job raised.
         """
-        job = self._submit(payload, deadline_s)
+        job = self._submit(payload, deadline_s, urgent=urgent)
         chunks: list[Any] = []
         try:
             while True:
@@ -143,7 +145,7 @@ class WorkerPool:
             TransientEngineError: the queue is full, or the process died after some chunks were yielded.
             EngineError: as ``run``.
         """
-        job = self._submit(payload, deadline_s)
+        job = self._submit(payload, deadline_s, urgent=True)
         try:
             while True:
                 kind, value = await self._answer(job)
@@ -164,21 +166,17 @@ class WorkerPool:
             await asyncio.wait(slots)
         for process in set(self._processes):  # of a slot that was cancelled before it ran
             await self._bury(process)
-        self._waiting.clear(self._closed())
-
-    def _closed(self) -> UnavailableEngineError:
-        return UnavailableEngineError(f"{self.name} was closed")
+        self._waiting.clear(closed(self.name))
 
     # --- The side of those who ask ----------------------------------------------------------------------------
 
-    def _submit(self, payload: Any, deadline_s: float) -> Job:
+    def _submit(self, payload: Any, deadline_s: float, *, urgent: bool) -> Job:
         if not self._slots:
             raise UnavailableEngineError(f"{self.name} is not running")
-        try:
-            frame = pack("job", payload)
-        except FrameError as error:
-            raise BrokenEngineError(f"{self.name}: {error}") from error
-        job = Job(frame, deadline_s)
+        body = pickle.dumps(payload, protocol=pickle.HIGHEST_PROTOCOL)
+        if len(body) > MAX_PAYLOAD:
+            raise BrokenEngineError(f"{self.name}: {len(body)} bytes are more than one frame holds")
+        job = Job(body, deadline_s, urgent=urgent)
         self._waiting.put(job)
         return job
 
@@ -201,7 +199,7 @@ class WorkerPool:
     def _abandon(self, job: Job) -> None:
         job.abandoned = True
         self._waiting.drop(job)
-        if job.process is not None:
+        if job.process is not None and job.batch == 1:
             job.process.send(pack("cancel", None))
 
     # --- The side of the processes ----------------------------------------------------------------------------
@@ -246,7 +244,8 @@ class WorkerPool:
                         process = await self._spawn()
                         self._trouble = ""
                     while True:
-                        await self._work(process, await self._waiting.take(process))
+                        jobs = await self._waiting.take(process)
+                        await Batch(self.name, jobs, self._waiting).run(process)
                         failures = 0
                 except (WorkerDiedError, UnavailableEngineError) as trouble:
                     failures += 1
@@ -263,50 +262,3 @@ class WorkerPool:
         self._slots.discard(slot)
         if not slot.cancelled() and slot.exception() is not None:
             log.error("worker pool failed", pool=self.name, exc_info=slot.exception())
-
-    async def _work(self, process: WorkerProcess, job: Job) -> None:
-        """Have one job done.
-
-        Raises:
-            WorkerDiedError: the process can't be used any more.
-        """
-        job.attempts += 1
-        job.process = process
-        process.send(job.frame)
-        try:
-            async with asyncio.timeout(job.deadline_s):
-                await self._relay(process, job)
-        except TimeoutError:
-            self._abandoned.inc()
-            job.answers.put_nowait(SlowEngineError(f"{self.name}: no answer after {job.deadline_s:g} s"))
-            raise WorkerDiedError(f"killed: one job took more than {job.deadline_s:g} s") from None
-        except WorkerDiedError as death:
-            self._died(job, death)
-            raise
-        except asyncio.CancelledError:
-            job.answers.put_nowait(self._closed())
-            raise
-        finally:
-            job.process = None
-
-    async def _relay(self, process: WorkerProcess, job: Job) -> None:
-        while True:
-            kind, value = await process.receive()
-            if kind == "error":
-                fault, text = value
-                job.answers.put_nowait(fault_of(kind=fault, text=text))
-                return
-            job.answers.put_nowait((kind, value))
-            if kind != "chunk":
-                return
-            job.chunks += 1
-
-    def _died(self, job: Job, death: WorkerDiedError) -> None:
-        if job.abandoned:
-            return
-        if job.chunks:
-            job.answers.put_nowait(TransientEngineError(f"{self.name}: {death} in the middle of an answer"))
-        elif job.attempts >= _ATTEMPTS:
-            job.answers.put_nowait(BrokenEngineError(f"{self.name}: {job.attempts} processes died of it: {death}"))
-        else:
-            self._waiting.put_back(job)

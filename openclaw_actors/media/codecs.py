@@ -13,6 +13,7 @@ import av
 
 from openclaw_actors.media import mulaw
 from openclaw_actors.media.resample import Resampler
+from openclaw_actors.messages import WordTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +58,34 @@ class Encoded:
     Args:
         packets: ready to send, in order; one encoder made them, so only a whole run of them decodes cleanly.
         pcm: s16 mono at the codec's ``pcm_rate``, exactly ``packet_samples`` for each packet.
+        words: when its words end, counted from the whole phrase's first sample, also in a piece of it.
     """
 
     packets: tuple[bytes, ...] = ()
     pcm: bytes = b""
+    words: tuple[WordTime, ...] = ()
 
     def __add__(self, other: Encoded) -> Encoded:
-        return Encoded(self.packets + other.packets, self.pcm + other.pcm)
+        return Encoded(self.packets + other.packets, self.pcm + other.pcm, self.words + other.words)
 
     def __bool__(self) -> bool:
-        return bool(self.packets)
+        return bool(self.packets or self.words)
 
     @classmethod
     def joined(cls, pieces: Iterable[Encoded]) -> Encoded:
         """One run of packets from its pieces in order."""
         pieces = tuple(pieces)
-        return cls(tuple(packet for piece in pieces for packet in piece.packets), b"".join(p.pcm for p in pieces))
+        return cls(
+            tuple(packet for piece in pieces for packet in piece.packets),
+            b"".join(piece.pcm for piece in pieces),
+            tuple(word for piece in pieces for word in piece.words),
+        )
 
     def without_first(self, packets: int) -> Encoded:
         """The sound after the first ``packets`` packets."""
         if packets <= 0 or not self.packets:
             return self
-        return Encoded(self.packets[packets:], self.pcm[len(self.pcm) // len(self.packets) * packets :])
+        return Encoded(self.packets[packets:], self.pcm[len(self.pcm) // len(self.packets) * packets :], self.words)
 
 
 class PhraseEncoder:

@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from openclaw_actors.messages import WordTime
+
 PACKET_S = 0.02
 """Seconds of sound in one packet."""
 
@@ -30,6 +32,7 @@ class Phrase:
     played: int = 0
     complete: bool = False
     ends_turn: bool = False
+    words: list[WordTime] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:
@@ -37,7 +40,10 @@ class Phrase:
         return self.complete and not self.packets and not self.on_the_way
 
     def spoken_part(self) -> str:
-        """The words that were heard, as far as the share of its sound tells."""
+        """The words that were heard: exactly, where its voice told when each ends, else by the share of its sound."""
+        if self.words and self.text:
+            heard_s = self.played * PACKET_S
+            return self.text[: max((word.chars for word in self.words if word.at <= heard_s), default=0)]
         total = len(self.packets) + self.on_the_way + self.played
         if not self.complete:
             total = max(total, round(len(self.text) / _LETTERS_A_SECOND / PACKET_S))

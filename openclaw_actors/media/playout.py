@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from openclaw_actors.media.codecs import Codec
 from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
+from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 
 __all__ = ["PACKET_S", "FarBuffer", "Playout", "Rest"]
@@ -48,6 +49,8 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
+        self.sent = SentVoice()
+        """The last that left, for who would know our own voice again."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
@@ -56,10 +59,12 @@ class Playout:
         if self._far is not None:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
-        if taken is None:
-            return self.codec.silence
-        if taken.phrase is not None:
-            self._hear(taken.phrase)
+        if taken is None or taken.phrase is None:
+            self.sent.silence()
+            return self.codec.silence if taken is None else taken.packet
+        at = taken.phrase.played * self._packet_bytes
+        self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
+        self._hear(taken.phrase)
         return taken.packet
 
     def send_ahead(self, far: FarBuffer | None) -> None:
@@ -175,6 +180,7 @@ class Playout:
         phrase.text = speech.text or phrase.text
         phrase.packets.extend(speech.packets)
         phrase.pcm += speech.pcm
+        phrase.words.extend(speech.words)
         phrase.complete = speech.ends_phrase
         phrase.ends_turn = speech.ends_turn
         self._finish()

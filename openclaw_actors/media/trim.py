@@ -63,11 +63,16 @@ class LeadingTrim:
         self._before = b""
         self._left = round(_LEADING_MAX_S / _BLOCK_S)
         self._open = False
+        self._taken = 0
+        self._sample_rate = sample_rate
+        self.dropped_s = 0.0
+        """Seconds of the start that nobody hears; known from the first sound on."""
 
     def push(self, pcm: bytes) -> bytes:
         """What of the stream is to be heard so far; ``pcm`` has an even number of bytes."""
         if self._open:
             return pcm
+        self._taken += len(pcm)
         blocks, voiced = self._blocks.push(pcm)
         size = self._blocks.size
         first = int(np.argmax(voiced)) if voiced.any() else len(voiced)
@@ -80,7 +85,9 @@ class LeadingTrim:
         self._open = True
         before = (self._before + blocks[: first * size])[-size * _KEPT_BEFORE :]
         rest, self._blocks.rest = self._blocks.rest, b""
-        return before + blocks[first * size :] + rest
+        heard = before + blocks[first * size :] + rest
+        self.dropped_s = (self._taken - len(heard)) / 2 / self._sample_rate
+        return heard
 
     def flush(self) -> bytes:
         """The end: what is left. Empty if all was silence."""

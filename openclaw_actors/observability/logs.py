@@ -84,6 +84,14 @@ def configure_logs(settings: Logs) -> None:
     atexit.register(stop_logs)
 
 
+def follow_stderr() -> None:
+    """Write to what ``sys.stderr`` is now: a progress bar takes its place for a while."""
+    if _listener is not None:
+        for handler in _listener.handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(sys.stderr)
+
+
 def stop_logs() -> None:
     """Write what waits and stop the writer."""
     global _listener  # noqa: PLW0603 - see configure_logs

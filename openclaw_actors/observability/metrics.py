@@ -37,6 +37,8 @@ _DURATION = (5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _DOWN = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
 # A hop takes 0.02 ms when idle; 20 ms late is one lost packet's time.
 _WAIT = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2)
+# A worker on a CPU takes 4 jobs at once, on a GPU 16 or more.
+_BATCH = (1, 2, 4, 8, 16, 32, 64)
 _LAG = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 2, 10)
 _JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.3, 0.6, 1)
 _HTTP = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -84,6 +86,7 @@ stage_latency_seconds = _histogram("stage_latency_seconds", "Parts of a turn's l
 barge_in_silence_seconds = _histogram(
     "barge_in_silence_seconds", "Onset of the caller's speech to our silence.", _BARGE_IN
 )
+false_cut_offs_total = _counter("false_cut_offs_total", "Replies to callers who had not finished, and went on at once.")
 barge_ins_total = _counter("barge_ins_total", "The caller spoke over us.", "outcome")
 
 rtp_packets_total = _counter("rtp_packets_total", "RTP packets.", "direction")
@@ -96,6 +99,7 @@ event_loop_stalls_total = _counter("event_loop_stalls_total", "Times the loop wa
 
 pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process.", "pool")
 pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed past a deadline.", "pool")
+pool_batch_jobs = _histogram("pool_batch_jobs", "Jobs given to a worker process at once.", _BATCH, "pool")
 tts_cache_requests_total = _counter("tts_cache_requests_total", "Phrases asked of the cache.", "result")
 
 store_failures_total = _counter("store_failures_total", "Times that records could not be written or read.", "reason")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from openclaw_actors.settings.sections import Settings
+from openclaw_actors.settings.plug_ins import has_section
+from openclaw_actors.settings.sections import EngineStage, Settings
 
 Key = tuple[str | int, ...]
 """A place in the settings: ``("webrtc", "ice_servers", 0, "urls")``."""
 
 FILE_SUFFIX = "_file"
 """A secret may be read from a file that the key with this suffix names."""
+
+_SECRET_NAME = re.compile(r"(?:^|_)(?:key|token|secret|password)s?$")
+
+
+class PlugInSection(BaseModel):
+    """Stands for the section of an installed engine plug-in, which alone knows what may be in it."""
 
 
 def dotted(key: Key) -> str:
@@ -39,9 +47,27 @@ def type_at(key: Key, root: Any = Settings) -> Any:
             here = here.model_fields[part].annotation
         elif isinstance(part, str) and get_origin(here) is dict:
             here = get_args(here)[1]
+        elif isinstance(part, str) and (inner := _of_plug_in(key[0], here, part)) is not None:
+            here = inner
         else:
             raise KeyError(dotted(key))
     return here
+
+
+def _of_plug_in(kind: str | int, here: Any, part: str) -> Any:
+    """The type of ``part`` in the section of a stage, or of one of its plug-ins; None if it is neither's."""
+    if is_section(here) and issubclass(here, EngineStage):
+        return PlugInSection if has_section(str(kind), part) else None
+    if here is not PlugInSection:
+        return None
+    if names_secret(part):
+        return SecretStr
+    return None if names_secret(part.removesuffix(FILE_SUFFIX)) else Any
+
+
+def names_secret(key: str) -> bool:
+    """Whether a key whose type nobody tells is a secret's, by its name: ``api_key``, ``token``."""
+    return _SECRET_NAME.search(key) is not None
 
 
 def is_section(annotation: Any) -> bool:

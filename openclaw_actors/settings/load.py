@@ -24,6 +24,7 @@ from openclaw_actors.settings.keys import (
     nearest,
     type_at,
 )
+from openclaw_actors.settings.plug_ins import KINDS
 from openclaw_actors.settings.sections import Settings
 
 ENVIRONMENT_PREFIX = "OPENCLAW_ACTORS_"
@@ -178,6 +179,7 @@ class _Draft:
             SettingsError: with all faults.
         """
         settings: Settings | None = None
+        self._refuse_strange_engines()
         try:
             # By way of JSON, because pydantic's strict rules take a list for a tuple only there.
             settings = Settings.model_validate_json(json.dumps(self._values, default=str), strict=True)
@@ -195,6 +197,17 @@ class _Draft:
             first, *others = self._faults
             raise SettingsError(first.source, first.key, first.remedy, others)
         return settings
+
+    def _refuse_strange_engines(self) -> None:
+        """A stage's section takes that of any engine that is installed, and no other."""
+        for kind in KINDS:
+            table = self._values.get(kind)
+            if not isinstance(table, dict):
+                continue
+            for name in [*table]:
+                if _type_or_none((kind, name)) is None:
+                    del table[name]
+                    self._unknown(self._source_of((kind, name), ""), (kind, name))
 
     def _of_conflict(self, conflict: Conflict, default_source: str) -> SettingsError:
         return SettingsError(self._source_of(conflict.key, default_source), dotted(conflict.key), conflict.remedy)
@@ -249,6 +262,8 @@ def _parse(annotation: Any, text: str) -> Any:
     try:
         document = tomllib.loads(f"value = {text.strip()}")
     except tomllib.TOMLDecodeError:
+        if annotation is Any:
+            return text
         document = {}
     if set(document) != {"value"}:
         raise ValueError(f"write {_shape_of(annotation)}")

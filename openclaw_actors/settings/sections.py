@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -10,6 +10,10 @@ Seconds = Annotated[float, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
+Percent = Annotated[str, Field(pattern=r"^[+-]\d{1,3}%$")]
+"""As edge-tts writes it: ``+10%``."""
+Hertz = Annotated[str, Field(pattern=r"^[+-]\d{1,3}Hz$")]
+"""Likewise: ``-5Hz``."""
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -17,6 +21,20 @@ class Section(BaseModel):
     """A section refuses keys that it does not know, and can't be changed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineStage(Section):
+    """A section that holds those of its engines; an installed plug-in's is a table of which it alone knows the keys.
+
+    Which plug-ins there are is looked at where settings are read (load.py): of other keys none gets here.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, dict[str, Any]] = Field(init=False)
+
+    def plug_in(self, section: str) -> dict[str, Any]:
+        """The section of a plug-in, secrets in the clear; empty when there is none."""
+        return dict((self.__pydantic_extra__ or {}).get(section, {}))
 
 
 class Server(Section):
@@ -153,8 +171,13 @@ class FasterWhisper(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     language: str = ""
+    hotwords: str = ""
     download: bool = True
     trim_context: bool = False
+    workers: Count = 0
+    """0: one with a GPU, else one for every four cores beyond two."""
+    batch: Count = 0
+    """0: 4 utterances at once on a CPU, 16 on a GPU."""
 
 
 class OpenAiStt(Section):
@@ -164,14 +187,31 @@ class OpenAiStt(Section):
     api_key: SecretStr = SecretStr("")
     model: str = "whisper-1"
     language: str = ""
+    prompt: str = ""
+    """Names and terms that callers use, or a sentence in their style."""
+    partial_every_s: Seconds = 0
+    """Each partial is a request with the whole utterance: 0.5 is well for a server of one's own, and not for one that
+    is paid by the minute. 0: none."""
 
 
-class Stt(Section):
+class OpenAiRealtime(Section):
+    """OpenAI's Realtime transcription: the sound goes up while the caller speaks."""
+
+    base_url: str = ""
+    api_key: SecretStr = SecretStr("")
+    model: str = "gpt-4o-transcribe"
+    language: str = ""
+    prompt: str = ""
+    """As of ``openai``; the models that are billed as realtime refuse one."""
+
+
+class Stt(EngineStage):
     """Speech to text: engines in order of preference; the next one when one fails."""
 
     engines: tuple[str, ...] = ("faster-whisper", "pocketsphinx")
     faster_whisper: FasterWhisper = FasterWhisper()
     openai: OpenAiStt = OpenAiStt()
+    openai_realtime: OpenAiRealtime = OpenAiRealtime()
 
 
 class OpenClaw(Section):
@@ -181,6 +221,13 @@ class OpenClaw(Section):
     token: SecretStr = SecretStr("")
     agent: str = "default"
     session_scope: Literal["per-phone", "per-call", "main"] = "per-phone"
+    warm: bool = True
+    """One short run when the host finds it: the first after its start takes 4-11 s, later ones 0.3 s (measured)."""
+    after_call: Literal["none", "transcript", "summary"] = "none"
+    """What goes into the chat when a call is over. Not by itself: each costs a run, and the caller's words in a chat of
+    its owner's are words that an agent with tools reads."""
+    after_call_session: str = ""
+    """The key of that chat's session, such as ``agent:main:main``; empty: the call's own."""
 
 
 class OpenAiAgent(Section):
@@ -189,6 +236,9 @@ class OpenAiAgent(Section):
     base_url: str = ""
     api_key: SecretStr = SecretStr("")
     model: str = ""
+    history_lines: Positive = 200
+    history_chars: Positive = 24_000
+    """What of the conversation goes with each question: some 6,000 tokens, 25 minutes of talk."""
 
 
 DEFAULT_SYSTEM_PROMPT = (
@@ -197,15 +247,49 @@ DEFAULT_SYSTEM_PROMPT = (
 )
 
 
-class Agent(Section):
+class AgentProfile(Section):
+    """What the calls of one agent have of their own; what is left out is as elsewhere in the settings."""
+
+    agent: str
+    """Its id, as ``agent.openclaw.agent`` or a call's ``agent`` names it."""
+    voice: str = ""
+    language: str = ""
+    rate: Annotated[float, Field(ge=0.5, le=2)] = 1.0
+    pitch_hz: Annotated[int, Field(ge=-100, le=100)] = 0
+    greeting: str | None = None
+    system_prompt: str = ""
+
+
+CallTool = Literal["hangup", "transfer", "send_dtmf", "hold", "take_message"]
+"""What an agent may do to its call beside speaking."""
+
+
+class Destination(Section):
+    """Somebody to whom the agent may transfer a caller."""
+
+    name: Annotated[str, Field(pattern=r"^[\w .-]{1,40}$")]
+    """As the agent names them: ``front desk``."""
+    number: Annotated[str, Field(pattern=r"^(\+[1-9]\d{1,14}|sips?:\S+@\S+)$")]
+    """In E.164, or a SIP address."""
+
+
+class Agent(EngineStage):
     """Who answers."""
 
     engines: tuple[str, ...] = ("openclaw", "openai", "parrot")
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
     greeting: str = "Hello! How can I help you today?"
     filler_after_s: Seconds = 1.5
-    filler: str = "One moment, please."
-    """Spoken once when no word of the answer has come after ``filler_after_s``; empty: never."""
+    filler_again_s: Seconds = 12
+    fillers: tuple[str, ...] = ("One moment, please.", "I am still on it.", "Just a little longer.")
+    """Spoken, one after the other, when no word of an answer has come after ``filler_after_s`` (0: never), and again
+    after ``filler_again_s`` (0: once an answer)."""
+    tools: tuple[CallTool, ...] = ("hangup", "transfer", "send_dtmf", "take_message")
+    transfer_to: tuple[Destination, ...] = ()
+    """Whom the agent may transfer to: it picks a name and never sees a number, so no caller can talk it into dialling
+    one of theirs."""
+    back_from_hold: str = "Thank you for holding."
+    profiles: tuple[AgentProfile, ...] = ()
     openclaw: OpenClaw = OpenClaw()
     openai: OpenAiAgent = OpenAiAgent()
 
@@ -214,8 +298,8 @@ class EdgeTts(Section):
     """Microsoft's voices, as Edge reads them aloud."""
 
     voice: str = "en-US-EmmaMultilingualNeural"
-    rate: str = "+0%"
-    pitch: str = "+0Hz"
+    rate: Percent = "+0%"
+    pitch: Hertz = "+0Hz"
 
 
 class OpenAiTts(Section):
@@ -226,6 +310,24 @@ class OpenAiTts(Section):
     model: str = "tts-1"
     voice: str = "alloy"
     response_format: Literal["pcm", "wav", "mp3"] = "pcm"
+
+
+class EdgeTtsService(Section):
+    """edge-tts-as-a-service: Microsoft's voices by ``POST /tts/stream``."""
+
+    base_url: str = ""
+    voice: str = "en-US-EmmaMultilingualNeural"
+    rate: Percent = "+0%"
+    pitch: Hertz = "+0Hz"
+
+
+class Piper(Section):
+    """Neural voices on this machine (an extra)."""
+
+    voice: str = ""
+    """A name such as ``en_US-lessac-medium``, or the path of its ``.onnx`` file."""
+    speaker: str = ""
+    rate: Annotated[float, Field(ge=0.5, le=2)] = 1.0
 
 
 class EspeakNg(Section):
@@ -240,14 +342,18 @@ class TtsCache(Section):
 
     dir: str = ""
     max_bytes: Count = 268_435_456
+    keep_replies: bool = False
+    """On disk too: what is said to one caller may hold what is theirs alone."""
 
 
-class Tts(Section):
+class Tts(EngineStage):
     """Text to speech: engines in order of preference; the next one when one fails."""
 
     engines: tuple[str, ...] = ("edge-tts", "espeak-ng")
     edge_tts: EdgeTts = EdgeTts()
     openai: OpenAiTts = OpenAiTts()
+    edge_tts_service: EdgeTtsService = EdgeTtsService()
+    piper: Piper = Piper()
     espeak_ng: EspeakNg = EspeakNg()
     cache: TtsCache = TtsCache()
 
@@ -262,6 +368,10 @@ class Turns(Section):
     preemptive: bool = True
     barge_in: bool = True
     resume_false_interruption: bool = True
+    echo_guard: bool = True
+    """Whether our own voice, coming back from the caller's loudspeaker, is known and ignored."""
+    semantic_model: str = ""
+    """A smart-turn model: the path of an ONNX file, or "smart-turn-v3" to fetch it; empty: none."""
 
 
 class Calls(Section):
@@ -272,6 +382,11 @@ class Calls(Section):
     no_media_timeout_s: Seconds = 15
     resume_s: Seconds = 120
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
+    silent_after_s: Seconds = 20
+    """So long after the last word of either side the caller is spoken to; 0: never. People think for some 10 s."""
+    silent_prompts: tuple[str, ...] = ("Are you still there?", "Hello? I can't hear you.")
+    silent_goodbye: str = "I can't hear you, so I will hang up now. Goodbye."
+    """After the last prompt has gone unanswered, too; empty: the call goes on until ``idle_timeout_s``."""
 
 
 class NumberRoute(Section):

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from openclaw_actors.settings.keys import names_secret
 from openclaw_actors.settings.sections import Settings
 
 HIDDEN = "********"
@@ -30,9 +31,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         # TOML has no null: what is None is absent.
         return {name: _plain(inner) for name, inner in value if inner is not None}
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, dict):  # a plug-in's own: of what it takes for secret only the names tell
+        return {name: HIDDEN if names_secret(name) and inner else _plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple | list):
         return [_plain(inner) for inner in value]
     if isinstance(value, str):
         return _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", value)

@@ -28,7 +28,7 @@ from openclaw_actors.media.codecs import OPUS, PCMU
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import Line
 from openclaw_actors.testkit.ear import Ear
-from openclaw_actors.testkit.mouth import Mouth, Utterance
+from openclaw_actors.testkit.mouth import Mouth, Pacing, Utterance
 from openclaw_actors.testkit.party import Party
 from openclaw_actors.testkit.signalling import Signalling
 from openclaw_actors.testkit.speakers import Speech
@@ -92,6 +92,11 @@ class Caller(Party):
         self._pc: RTCPeerConnection | None = None
         self._channel: RTCDataChannel | None = None
         self._signalling: Signalling | None = None
+
+    @property
+    def pacing(self) -> Pacing:
+        """How late its own packets left."""
+        return self.mouth.pacing
 
     # --- life ------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
+from contextlib import aclosing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -22,8 +23,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from openclaw_actors.engines.tts.espeak_ng import EspeakNgEngine
 from openclaw_actors.media import mulaw
+from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import FRAME, SAMPLE_RATE
+from openclaw_actors.settings.sections import EspeakNg
 
 Voice = Literal["slt", "rms", "awb", "kal"]
 
@@ -164,6 +168,26 @@ def flite(text: str, voice: Voice = "slt") -> Speech:
         subprocess.run(command, check=True, capture_output=True, timeout=30)  # noqa: S603 - no shell, own text
         fresh.replace(wav)  # whole or not at all: two test processes may make the same line at once
     return Speech(read_wav(wav).pcm, text).trimmed()
+
+
+async def espeak(text: str, voice: str = "en-us") -> Speech:
+    """Speech of the embedded voice, trimmed: it is there wherever the project is installed.
+
+    Raises:
+        EngineError: espeak-ng does not speak.
+    """
+    engine = EspeakNgEngine(EspeakNg(voice=voice))
+    await engine.open()
+    resampler = Resampler(engine.sample_rate, SAMPLE_RATE)
+    pcm = bytearray()
+    try:
+        async with aclosing(engine.speak(text)) as sound:
+            async for piece in sound:
+                if isinstance(piece, bytes):
+                    pcm += resampler.push(piece)
+    finally:
+        await engine.aclose()
+    return Speech(bytes(pcm + resampler.flush()), text).trimmed()
 
 
 def read_wav(path: Path) -> Speech:

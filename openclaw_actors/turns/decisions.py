@@ -65,10 +65,14 @@ class ResumeVoice:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Everything below ``fence`` is over. ``barge_in``: the caller spoke over it."""
+    """Everything below ``fence`` is over. ``barge_in``: the caller spoke over it.
+
+    ``premature``: it was a reply to a caller who had not finished, and goes on.
+    """
 
     fence: int
     barge_in: bool
+    premature: bool = False
 
 
 @dataclass(frozen=True, slots=True)

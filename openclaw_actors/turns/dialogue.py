@@ -5,8 +5,10 @@ the turn numbers; at any time at most one turn is alive, and starting one makes 
 
 - Onset over our voice pauses it. Words that are no backchannel, or sustained voice, interrupt it; quiet before
   that resumes it where it stopped.
-- A likely end asks the agent early, unreleased, at most three times an utterance. When the turn has really ended
-  and the words are still what was asked, the reply is released; else it is asked anew.
+- A likely end asks the agent early, unreleased, at most three times an utterance, unless its words clearly want more.
+  When the turn has really ended and the words are still what was asked, the reply is released; else it is asked anew.
+- Who speaks again as our reply begins had not finished: both parts are one question, and the beginning of the reply is
+  forgotten.
 - Keys (DTMF) are sent whole: what is said meanwhile is answered after them. So are the last words of a call.
 - What the caller said and nobody answered is part of the next question, so no interleaving leaves it unanswered.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from openclaw_actors.messages import Line, PlayAudio, SendDtmf
 from openclaw_actors.turns.barge_in import has_words, is_backchannel, normalise
+from openclaw_actors.turns.completeness import UNFINISHED, completeness
 from openclaw_actors.turns.decisions import (
     AskAgent,
     Closed,
@@ -196,9 +199,12 @@ class Dialogue:
     def spoken(self, turn: int, text: str, *, ends_turn: bool, cut: bool) -> list[Decision]:
         """A phrase has been played, or the part of it before a cut."""
         self._note(text, cut=cut)
-        if self.turn is None or self.turn.number != turn or not ends_turn or cut:
+        ended = self.turn
+        if ended is None or ended.number != turn or not ends_turn or cut:
             return []
         self.turn = None
+        if ended.kind == "reply" and not ended.lines:
+            self.history.dismiss()  # silence is its answer: asked again, it would be silent again
         return [] if self._open else self._ask_unanswered()
 
     def reply_failed(self, turn: int, *, repeat: bool, offered: str = "", fresh: bool = False) -> list[Decision]:
@@ -223,7 +229,7 @@ class Dialogue:
             return [Excuse(turn, self._apology)]
         if not failed.released:
             return self._drop_speculation()
-        decisions = self._cut(failed, barge_in=False)
+        decisions = self._cut(failed)
         if again:
             decisions += self._ask_again(failed)
         else:
@@ -233,6 +239,11 @@ class Dialogue:
             decisions.append(PauseVoice(self.turn.number))
         return decisions
 
+    @property
+    def is_idle(self) -> bool:
+        """Nobody speaks, and nothing waits to be heard, answered or said."""
+        return self.turn is None and not self._open and not self._waiting_lines and not self.history.is_unanswered
+
     # --- inside -----------------------------------------------------------------------------------
 
     def _find(self, utterance: int) -> Utterance | None:
@@ -241,6 +252,8 @@ class Dialogue:
     def _note(self, text: str, *, cut: bool) -> None:
         if text:
             self.history.add(Line("agent", text, cut))
+            if self.turn is not None:
+                self.turn.lines += 1
 
     def _may_take(self, turn: Turn) -> bool:
         """Without barge-in the caller may still go on speaking until our voice begins; keys are never broken off."""
@@ -256,26 +269,29 @@ class Dialogue:
             return False
         return has_words(text) and not is_backchannel(text)
 
-    def _cut(self, turn: Turn, *, barge_in: bool) -> list[Decision]:
+    def _cut(self, turn: Turn, *, by_voice: bool = False) -> list[Decision]:
         fence = turn.number + 1
         for spoken in self._voice.cut(fence):
             self._note(spoken.text, cut=spoken.cut)
         if turn.voiced:
             self.history.mark_cut()
         self.turn = None
-        return [Cut(fence, barge_in)]
+        premature = by_voice and turn.kind == "reply" and (not turn.voiced or self._voice.barely_heard(turn.number))
+        if premature and self.rules.repeatable:
+            self.history.retract(turn.lines)
+        return [Cut(fence, by_voice and turn.voiced, premature)]
 
     def _take_floor(self, *, by_voice: bool = True) -> list[Decision]:
         turn = self.turn
         if turn is None or not turn.released:
             return []
-        return self._cut(turn, barge_in=by_voice and turn.voiced)
+        return self._cut(turn, by_voice=by_voice)
 
     def _drop_speculation(self) -> list[Decision]:
         turn = self.turn
         if turn is None or turn.released:
             return []
-        return [*self._cut(turn, barge_in=False), Speculated("wasted")]
+        return [*self._cut(turn), Speculated("wasted")]
 
     def _speculate(self, utterance: Utterance) -> list[Decision]:
         text = utterance.heard.get(utterance.rev)
@@ -288,6 +304,8 @@ class Dialogue:
             decisions += self._take_floor()
         wanted = self.rules.preemptive and self.rules.speculative and utterance is self._open[0]
         if not wanted or self.turn is not None or utterance.speculations >= MAX_SPECULATIONS:
+            return decisions
+        if completeness(text) < UNFINISHED:
             return decisions
         utterance.speculations += 1
         question, history = self.history.question(text)

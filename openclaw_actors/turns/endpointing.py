@@ -5,6 +5,9 @@ Pure: time is counted in samples of media time, never by a clock, so catching up
 One utterance is SpeechStarted, LikelyEnd(0), Resumed(1), LikelyEnd(1), ..., TurnEnded(rev), with SpeechSustained
 somewhere in it at most once. Each SpeechStarted is followed by one TurnEnded, of the rev and the end of the last
 LikelyEnd.
+
+How long a silence ends the turn depends on how finished the caller sounds, so the words are waited for: nothing can be
+answered without them anyway. When they do not come, the turn ends after ``max_silence_ms``.
 """
 
 from __future__ import annotations
@@ -57,6 +60,8 @@ class EndpointState:
         voiced_at: when that sample arrived, monotonic seconds; 0: not known.
         likely_over: LikelyEnd(rev) was sent, and no Resumed after it.
         endpoint_delay_ms: as adapted to this caller so far; 0: as in the settings.
+        words: how complete the words of this revision are; None: not known yet.
+        sound: how complete it sounds, by the semantic model, likewise.
     """
 
     utterance: int | None = None
@@ -66,6 +71,8 @@ class EndpointState:
     voiced_at: float = 0
     likely_over: bool = False
     endpoint_delay_ms: float = 0
+    words: float | None = None
+    sound: float | None = None
 
 
 class Endpointer:
@@ -93,11 +100,13 @@ class Endpointer:
         self._end = max(state.end, state.utterance or 0)
         self._voiced_at = state.voiced_at
         self._likely_over = state.likely_over
+        self._words, self._sound = state.words, state.sound
         self._voiced = False  # as of the last window
         self._run = 0  # voiced windows in a row that do not count as a voice yet
         self._run_start, self._run_at = 0, 0.0
         self._silent_from = 0  # media time from which the silence is counted
         self._cut_at: int | None = None  # where silence ended the last turn, until we know if that was right
+        self._pause = (-1, 0.0)  # the utterance begun last, and the milliseconds before it, if they may be a pause
         self._buffer = bytearray()
         self._buffer_at = 0.0  # arrival of the frame that holds the buffer's first sample
         self._position = -1  # media time just after the last sample taken; negative: none was
@@ -112,7 +121,34 @@ class Endpointer:
             self._voiced_at,
             self._likely_over,
             self._delay.ms,
+            self._words,
+            self._sound,
         )
+
+    def weigh(
+        self, utterance: int, rev: int, *, words: float | None = None, sound: float | None = None
+    ) -> list[TurnEvent]:
+        """How finished the caller is, 0 to 1, by their words and by the tune of their voice; that may end the turn.
+
+        What is said of another revision than the present one is no news.
+        """
+        if utterance != self._utterance or rev != self._rev or not self._likely_over:
+            return []
+        self._words = self._words if words is None else words
+        self._sound = self._sound if sound is None else sound
+        events: list[TurnEvent] = []
+        self._judge(utterance, self._position - len(self._buffer) // 2, events)
+        return events
+
+    def cut_off(self, utterance: int) -> None:
+        """The turn before ``utterance`` had not been over: who pauses so long shall not be cut off again.
+
+        A pause that is longer than could ever be waited for teaches nothing.
+        """
+        begun, pause_ms = self._pause
+        if utterance == begun and pause_ms <= self._delay.longest_ms:
+            self._pause = (-1, 0.0)
+            self._delay.pause(pause_ms)
 
     def warm(self, pcm: bytes) -> None:
         """Let the voice detector hear past audio before the first ``push``; nothing is emitted.
@@ -197,21 +233,39 @@ class Endpointer:
         if self._utterance is None:
             self._learn_if_cut_off()
             self._utterance, self._rev, self._voiced_ms, self._sustained = self._run_start, 0, 0.0, False
+            self._words = self._sound = None
             events.append(SpeechStarted(self._utterance, self._run_at))
         else:
-            self._delay.pause((self._run_start - self._end) / _SAMPLES_PER_MS)
+            self._delay.pause(self._pause_ms(), self._score())
             self._rev += 1
             self._likely_over = False
+            self._words = self._sound = None
             events.append(Resumed(self._utterance, self._rev))
         self._hear(end, arrived_at, run_ms)
 
+    def _pause_ms(self) -> float:
+        """The silence before the voice that begins now."""
+        return (self._run_start - self._end) / _SAMPLES_PER_MS
+
     def _learn_if_cut_off(self) -> None:
+        """Silence ended the turn before; by now it shows whether it should have. The Call may know better later."""
         if self._cut_at is None:
             return
         if self._run_start - self._cut_at <= CUT_OFF_MS * _SAMPLES_PER_MS:
-            self._delay.pause((self._run_start - self._end) / _SAMPLES_PER_MS)
+            self._delay.pause(self._pause_ms(), self._score())
         else:
             self._delay.turn_was_whole()
+            self._pause = (self._run_start, self._pause_ms())
+
+    def _score(self) -> float | None:
+        """How complete, by all that is known: words that break off and a voice that does not count the same."""
+        known = [score for score in (self._words, self._sound) if score is not None]
+        return sum(known) / len(known) if self._words is not None else None
+
+    def _wanted_ms(self) -> float:
+        """Silence that ends the turn. Without the words there would be nothing to answer."""
+        score = self._score()
+        return self._delay.after(score) if score is not None else self._delay.longest_ms
 
     def _hear(self, end: int, arrived_at: float, voiced_ms: float) -> None:
         self._voiced_ms += voiced_ms
@@ -229,8 +283,9 @@ class Endpointer:
             self._likely_over = True
             events.append(LikelyEnd(utterance, self._rev, self._end))
         # A voice that may be coming back holds the end up until it is clear that it does not.
-        silent = self._likely_over and not self._run and silence >= self._delay.ms * _SAMPLES_PER_MS
+        wanted_ms = self._wanted_ms()
+        silent = self._likely_over and not self._run and silence >= wanted_ms * _SAMPLES_PER_MS
         if silent or too_long:
-            events.append(TurnEnded(utterance, self._rev, self._end, self._voiced_at))
+            events.append(TurnEnded(utterance, self._rev, self._end, self._voiced_at, wanted_ms))
             self._utterance, self._likely_over, self._run = None, False, 0
             self._cut_at = None if too_long else now

@@ -46,6 +46,12 @@ class History:
         if self._lines and self._lines[-1].role == "agent":
             self._lines[-1] = Line("agent", self._lines[-1].text, cut=True)
 
+    def retract(self, lines: int) -> None:
+        """The last so many lines were the beginning of an answer to a question that was not finished: forget them."""
+        while lines and len(self._lines) > self._dismissed and self._lines[-1].role == "agent":
+            self._lines.pop()
+            lines -= 1
+
     def dismiss(self) -> None:
         """What was asked so far needs no answer any more."""
         self._dismissed = len(self._lines)

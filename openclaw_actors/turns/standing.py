@@ -23,6 +23,9 @@ class Voice(Protocol):
     def is_asking(self, turn: int) -> bool:
         """Whether what the turn says ends in a question."""
 
+    def barely_heard(self, turn: int) -> bool:
+        """Whether the turn's voice had only just begun when the caller began to speak over it."""
+
 
 @dataclass(slots=True)
 class Turn:
@@ -39,6 +42,8 @@ class Turn:
     """The words of the utterance that an early question took to be its last."""
     paused: bool = False
     voiced: bool = False
+    lines: int = 0
+    """Of it, in the history."""
     attempt: int = 1
 
 

@@ -19,7 +19,7 @@ from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.engines.agent.parrot import ParrotEngine
 from openclaw_actors.engines.catalogue import Catalogue, Kind
-from openclaw_actors.engines.protocols import OWN_VOICE, Transcript
+from openclaw_actors.engines.protocols import OWN_VOICE, AgentEngine, SttEngine, Transcript
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.media.clips import read_clip
@@ -69,6 +69,9 @@ class Voice:
     name = "voice"
     sample_rate = TONE_RATE
 
+    def __init__(self) -> None:
+        self.spoken: list[str] = []
+
     async def open(self) -> None:
         """Nothing to open."""
 
@@ -79,6 +82,7 @@ class Voice:
         return "hum"
 
     async def speak(self, text: str, voice=OWN_VOICE) -> AsyncIterator[bytes]:
+        self.spoken.append(text)
         for _ in text:
             yield to_pcm(0.3 * tone((220.0,), 0.04))
 
@@ -120,7 +124,8 @@ class Line:
 class Talk:
     """One call, its line, and what it told."""
 
-    def __init__(self, board: SwitchboardBoard, call_id: str, line: Line, events: list[Event]) -> None:
+    def __init__(self, board: SwitchboardBoard, call_id: str, line: Line, events: list[Event], voice: Voice) -> None:
+        self.voice = voice
         self.board = board
         self.id = call_id
         self.line = line
@@ -156,31 +161,45 @@ async def talk(
     supervision: Supervision | None = None,
     engines: Mapping[Kind, Sequence[Any]] | None = None,
     line: Line | None = None,
+    *,
+    ears: tuple[SttEngine, ...] = (),
+    agent: AgentEngine | None = None,
+    settings: Settings | None = None,
+    smart_turn: Any = None,
     **given: object,
 ) -> AsyncIterator[Talk]:
     """A call that has begun; it is ended afterwards if it has not.
 
-    ``engines``: in place of those here, by kind; ``given``: more for ``Board.start``.
+    ``engines``, ``ears``, ``agent``: in place of those here; ``given``: more for ``Board.start``.
     """
     LoopActor.live_here()
-    settings = Settings(agent=Agent(greeting=greeting, engines=("parrot",)), supervision=supervision or Supervision())
+    settings = settings or Settings(
+        agent=Agent(greeting=greeting, engines=("parrot",)), supervision=supervision or Supervision()
+    )
     pool = ThreadPoolExecutor(1, "encode")
-    catalogue = Catalogue({"stt": [Ear()], "agent": [ParrotEngine()], "tts": [Voice()]} | dict(engines or {}))
+    own = {"stt": ears or [Ear()], "agent": [agent or ParrotEngine()], "tts": [voice := Voice()]}
+    catalogue = Catalogue(own | dict(engines or {}))
+    changed = asyncio.Event()
+    catalogue.subscribe(changed.set)
     await catalogue.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while ears and catalogue.serving("stt") is not ears[0]:
+            changed.clear()
+            await changed.wait()
     synthesis = Synthesis(PhraseCache(TtsCache()), pool)
     hub = EventHub()
     events: list[Event] = []
     hub.subscribe(events.append)
     loops = {("opus", "music"): MUSIC, ("opus", "tone"): TONE}
-    services = Services(settings, catalogue, synthesis, pool, hub, hold_sounds=loops)
+    services = Services(settings, catalogue, synthesis, pool, hub, hold_sounds=loops, smart_turn=smart_turn)
     places = Places(5)
     switchboard = Switchboard.start(services, places)
     board = SwitchboardBoard(switchboard, places, services)
     line = line or Line()
     try:
-        admission = board.admit("test", "outbound" if given else "inbound")
+        admission = board.admit("test", "outbound" if "callee" in given else "inbound")
         started = await board.start(admission, line, **{"caller": "", "metadata": {}, **given})
-        yield Talk(board, started.call_id, line, events)
+        yield Talk(board, started.call_id, line, events, voice)
         await board.hang_up(started.call_id, "api_hangup")
         async with asyncio.timeout(PATIENCE_S):
             await places.idle.wait()

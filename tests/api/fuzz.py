@@ -70,7 +70,7 @@ async def main(examples: int, max_time_s: int, seed: int) -> int:
     configure_logs(Logs(level="error"))
     auth = Auth(tokens=(TOKEN,), allow_anonymous_loopback=False)
     with tempfile.TemporaryDirectory() as folder:
-        calls_stay = Calls(idle_timeout_s=86_400, max_duration_s=86_400)
+        calls_stay = Calls(idle_timeout_s=86_400, silent_after_s=0, max_duration_s=86_400)
         update = {"auth": auth, "calls": calls_stay, "store": StoreSettings(url=f"sqlite:///{folder}/calls.db")}
         async with running_host(embedded_settings().model_copy(update=update)) as running:
             calls = [await _place(running.url) for _ in range(5)]

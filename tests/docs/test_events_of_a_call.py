@@ -9,10 +9,11 @@ import pykka
 from openclaw_actors.actors.event_types import EVENT_TYPES
 from openclaw_actors.actors.loop_actor import kill
 from openclaw_actors.actors.stt import Stt
-from openclaw_actors.messages import Hold, Mute, PlayAudio, SayText, SendDtmf, Transfer, Unhold
+from openclaw_actors.messages import Hold, KeepMessage, Mute, PlayAudio, SayText, SendDtmf, Transfer, Unhold
 from tests.actors.talk import speech, talk
 
 BEEP = PlayAudio("beep", bytes(24_000 // 10 * 2), 24_000)
+NOTE = KeepMessage("Ann rang.")
 
 
 async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no_gap():
@@ -31,6 +32,7 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
             Mute(on=False),
             SendDtmf("1w#"),
             BEEP,
+            NOTE,
             Transfer("+15550100002"),
         ):
             await call.tell(message)

@@ -65,6 +65,30 @@ async def test_the_model_is_told_the_whole_conversation_as_it_was_heard(stub, en
     ]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "kept"),
+    [
+        ({"history_lines": 3}, ["Four", "Five", "Six"]),
+        ({"history_chars": 9}, ["Four", "Five", "Six"][1:]),
+        ({"history_chars": 1}, ["Six"]),
+        ({}, ["One", "Two", "Three", "Four", "Five", "Six"]),
+    ],
+)
+async def test_of_a_long_conversation_the_newest_part_is_told(stub, engine_for, bounds, kept):
+    history = tuple(Line("user", word) for word in ("One", "Two", "Three", "Four", "Five", "Six"))
+    await within(answer(engine_for(stub.base_url, **bounds), request(history=history)))
+
+    assert stub.of("chat")[0].body["messages"][1]["content"] == " ".join(kept)
+
+
+async def test_the_connection_of_a_warm_engine_serves_the_first_question(stub, engine_for):
+    engine = engine_for(stub.base_url)
+    await within(engine.warm())
+    await within(answer(engine, request()))
+
+    assert stub.of("models")[0].peer == stub.of("chat")[0].peer
+
+
 async def test_a_broken_off_answer_is_to_go_on_where_it_stopped(stub, engine_for):
     await within(answer(engine_for(stub.base_url), request(unfinished="It is")))
 

@@ -7,8 +7,9 @@ from pydantic import SecretStr
 from tts_samples import within
 
 from openclaw_actors.engines.agent.openclaw import NO_RESPONSE, OpenClawEngine
-from openclaw_actors.engines.protocols import AgentRequest
+from openclaw_actors.engines.protocols import AgentRequest, StayQuiet
 from openclaw_actors.errors import (
+    BrokenEngineError,
     RefusedEngineError,
     TransientEngineError,
     UnavailableEngineError,
@@ -132,7 +133,17 @@ async def test_no_answer_is_told_as_a_fault_and_not_spoken(gateway, engine_for, 
         await within(answer(engine_for(gateway), request()))
 
 
-@pytest.mark.parametrize("pieces", [["No ", "response ", "yet."], ["No"], ["No response from OpenClaw. ", "Joking."]])
+@pytest.mark.parametrize("pieces", [["NO_REPLY"], ["NO", "_REP", "LY\n"]])
+async def test_an_agent_that_has_nothing_to_say_says_nothing(gateway, engine_for, pieces):
+    gateway.answer = pieces
+
+    assert await within(answer(engine_for(gateway), request())) == [StayQuiet()]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [["No ", "response ", "yet."], ["NO_REPLYS"], ["NO", "W"], ["No"], ["No response from OpenClaw. ", "Joking."]],
+)
 async def test_words_that_only_begin_like_it_are_spoken_whole(gateway, engine_for, pieces):
     gateway.answer = pieces
 
@@ -140,7 +151,7 @@ async def test_words_that_only_begin_like_it_are_spoken_whole(gateway, engine_fo
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("api_error", TransientEngineError), ("invalid_request_error", RefusedEngineError)]
+    ("kind", "error"), [("api_error", TransientEngineError), ("invalid_request_error", BrokenEngineError)]
 )
 async def test_a_failure_in_the_middle_comes_after_the_words_before_it(gateway, engine_for, kind, error):
     gateway.fail(Fault("error", after=2, error=kind))
@@ -174,6 +185,47 @@ async def test_a_gateway_that_has_vanished_was_asked_nothing(gateway, engine_for
 
     with pytest.raises(UnsentEngineError, match="can't be reached"):
         await within(answer(engine, request()))
+
+
+async def test_it_is_warmed_by_one_run_that_no_session_remembers(gateway, engine_for):
+    engine = engine_for(gateway)
+    await within(engine.open())
+    await within(gateway.asked.wait())
+    await within(engine._warming)
+    (run,) = gateway.runs
+
+    assert "user" not in run.body
+    assert "x-openclaw-session-key" not in run.headers
+    await within(engine.warm())
+    assert len(gateway.runs) == 1
+
+
+async def test_a_gateway_that_does_not_get_warm_serves_all_the_same(gateway, engine_for):
+    gateway.error_after = 0
+    engine = engine_for(gateway)
+    await within(engine.open())
+    await within(engine._warming)
+    gateway.error_after = None
+
+    assert "".join(await within(answer(engine, request()))) == "It is sunny."
+
+
+async def test_a_host_that_ends_does_not_wait_for_the_warming(gateway, engine_for):
+    gateway.hang_after = 0
+    engine = engine_for(gateway)
+    await within(engine.open())
+    await within(gateway.asked.wait())
+    await within(engine.aclose())
+
+    await within(gateway.runs[0].cancelled.wait())
+
+
+async def test_who_does_not_want_it_has_no_run_for_warmth(gateway, engine_for):
+    engine = engine_for(gateway, warm=False)
+    await within(engine.open())
+    await within(answer(engine, request()))
+
+    assert len(gateway.runs) == 1
 
 
 def test_it_is_asked_once_and_only_when_the_caller_has_finished():

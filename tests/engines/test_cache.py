@@ -81,6 +81,19 @@ async def test_a_greeting_is_found_by_the_next_process(tmp_path: Path, disk_pool
     assert await second.get("k") == PHRASE  # in memory by now
 
 
+@pytest.mark.parametrize("keep_replies", [False, True])
+async def test_what_is_said_to_one_caller_is_on_disk_only_if_the_settings_say_so(
+    tmp_path, disk_pool, keep_replies: bool
+):
+    settings = TtsCache(dir=str(tmp_path / "voices"), keep_replies=keep_replies)
+    first = PhraseCache(settings, disk_pool)
+    first.put("k", PHRASE)
+    await first.aclose()
+
+    assert (await PhraseCache(settings, disk_pool).get("k") == PHRASE) is keep_replies
+    assert (tmp_path / "voices").exists() is keep_replies
+
+
 def test_a_directory_without_threads_to_read_it_is_a_mistake(tmp_path: Path):
     with pytest.raises(ValueError, match="disk_pool"):
         PhraseCache(TtsCache(dir=str(tmp_path)))

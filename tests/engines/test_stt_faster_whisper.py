@@ -13,9 +13,12 @@ import pytest
 from fake_hub import Hub
 
 from openclaw_actors.engines.catalogue import Catalogue, Fetching
+from openclaw_actors.engines.stt import faster_whisper, pace
+from openclaw_actors.engines.stt.agreement import Agreement
 from openclaw_actors.engines.stt.faster_whisper import FasterWhisperEngine
 from openclaw_actors.engines.stt.pocketsphinx import PocketSphinxEngine
-from openclaw_actors.errors import UnavailableEngineError
+from openclaw_actors.errors import TransientEngineError, UnavailableEngineError
+from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import FasterWhisper
 
 DATA = Path(__file__).parents[1] / "data"
@@ -30,6 +33,14 @@ def speech():
 
 def settings(model=MODEL, **more):
     return FasterWhisper(model=str(model), device="cpu", compute_type="int8", **more)
+
+
+def batches_above_one() -> float:
+    bucket = "openclaw_actors_pool_batch_jobs_bucket"
+    counts = [
+        metrics.REGISTRY.get_sample_value(bucket, {"pool": "faster-whisper", "le": le}) or 0 for le in ("+Inf", "1.0")
+    ]
+    return counts[0] - counts[1]
 
 
 @pytest.fixture
@@ -84,18 +95,58 @@ async def test_nothing_and_next_to_nothing_are_no_words(engine):
 
 async def test_the_language_is_named_and_an_english_model_stays_english(engine):
     transcript = await engine.transcribe(dict(speech())["yes please"], language="de-CH")
-    assert (transcript.text, transcript.language) == ("yes please", "en")
+    assert (transcript.text, transcript.language) == ("yes please", "")
 
 
-async def test_partials_are_offered_only_where_they_are_cheap_and_wait_for_no_final(engine):
-    assert engine.partial_every_s in (0.0, 0.5, 1.0)
-    assert (await engine.transcribe(dict(speech())["stop"], final=False)).text == "stop"
+async def test_partials_are_offered_where_they_are_cheap_and_are_recognised_as_finals_are(engine):
+    assert 0 < engine.partial_every_s <= 2
+    for text, pcm in speech():
+        assert (await engine.transcribe(pcm, final=False)).text == text
+
+
+async def test_a_partial_that_would_wait_too_long_is_given_up_and_the_next_ones_come_later(engine, monkeypatch):
+    monkeypatch.setattr(faster_whisper, "_PATIENCE_S", 0.0)
+    before = engine.partial_every_s
+    with pytest.raises(TransientEngineError, match="finals come first"):
+        await engine.transcribe(dict(speech())["stop"], final=False)
+    assert engine.partial_every_s > before
+    assert (await engine.transcribe(dict(speech())["stop"])).text == "stop"
+
+
+async def test_no_more_partials_are_on_their_way_than_a_final_can_wait_for(engine, monkeypatch):
+    monkeypatch.setattr(pace, "MOST_S", 0.0)  # then one at a time
+    pcm = dict(speech())["stop"]
+    first, second = await asyncio.gather(
+        *(engine.transcribe(pcm, final=False) for _ in range(2)), return_exceptions=True
+    )
+    assert first.text == "stop"
+    assert isinstance(second, TransientEngineError)
+    assert (await engine.transcribe(pcm)).text == "stop"
+
+
+async def test_what_was_said_while_it_was_spoken_ends_as_what_is_recognised_at_once(engine):
+    for text, pcm in speech():
+        agreement = Agreement()
+        for upto in range(9600, len(pcm), 9600):
+            agreement.hear((await engine.transcribe(pcm[:upto], final=False)).text)
+        final = (await engine.transcribe(pcm)).text
+        assert final == text
+        assert final.startswith(agreement.agreed)
 
 
 async def test_many_callers_at_once_each_get_their_own_words(engine):
     said = [*speech()] * 3
+    together = batches_above_one()
     heard = await asyncio.gather(*(engine.transcribe(pcm) for _, pcm in said))
     assert [transcript.text for transcript in heard] == [text for text, _ in said]
+    assert batches_above_one() > together
+
+
+async def test_utterances_of_all_lengths_share_a_batch(engine):
+    sounds = [(text, bytes(32_000 * seconds) + pcm) for text, pcm in speech() for seconds in (0, 6, 17)]
+    one_by_one = [(await engine.transcribe(pcm)).text for _, pcm in sounds]
+    together = await asyncio.gather(*(engine.transcribe(pcm) for _, pcm in sounds))
+    assert [transcript.text for transcript in together] == one_by_one
 
 
 async def test_a_killed_worker_costs_a_caller_nothing_but_time(engine):
@@ -108,10 +159,18 @@ async def test_a_killed_worker_costs_a_caller_nothing_but_time(engine):
 # --- Its model -----------------------------------------------------------------------------------------------------
 
 
-async def test_without_a_network_it_says_at_once_which_command_fetches_the_model(cache, closing):
-    engine = closing(FasterWhisperEngine(settings("small")))
+@pytest.mark.parametrize(
+    ("model", "repository"),
+    [
+        ("small", "Systran/faster-whisper-small"),
+        ("large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
+        ("somebody/whisper-of-theirs", "somebody/whisper-of-theirs"),
+    ],
+)
+async def test_without_a_network_it_says_at_once_which_command_fetches_the_model(cache, closing, model, repository):
+    engine = closing(FasterWhisperEngine(settings(model)))
     async with asyncio.timeout(20):
-        with pytest.raises(UnavailableEngineError, match="hf download Systran/faster-whisper-small"):
+        with pytest.raises(UnavailableEngineError, match=f"hf download {repository} "):
             await engine.open()
     assert engine.progress is None
     assert not psutil.Process().children()

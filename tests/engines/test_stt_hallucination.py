@@ -18,6 +18,12 @@ SAID = [
     "Set a timer for five minutes, and another timer for ten minutes, and another for twenty minutes.",
     "Ja, grüezi, ich hätte gern einen Kaffee.",
     "今日の天気はどうですか",
+    "[laughs] I am sorry, go on (please).",
+    "Danke, das wäre alles. Auf Wiedersehen!",
+    "Ne, ne, ne, das stimmt so nicht.",
+    "two two two, seven seven seven, two two two",
+    "Please subscribe me to the newsletter.",
+    "See you in the next meeting.",
 ]
 
 MADE_UP = [
@@ -29,6 +35,15 @@ MADE_UP = [
     "you you you you you you you you you",
     "I'm going to go. I'm going to go. I'm going to go. I'm going to go.",
     "la la la la " * 30,
+    "[BLANK_AUDIO]",
+    "(applause) ♪♪",
+    "*coughs*",
+    "Vielen Dank fürs Zuschauen!",
+    "Sous-titrage Société Radio-Canada",
+    "Субтитры сделал DimaTorzok",
+    "Продолжение следует...",
+    "시청해주셔서 감사합니다.",
+    "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目",
 ]
 
 
@@ -56,6 +71,59 @@ def test_politeness_is_believed_unless_silence_is_suspected():
     assert not made_up(decoded("Thank you.", no_speech=0.3))
     assert made_up(decoded("Thank you.", no_speech=0.6))
     assert not made_up(decoded("Thank you, that is all.", no_speech=0.6))
+
+
+HOTWORDS = "OpenClaw, Grafana, Nguyen, Kubernetes"
+
+
+@pytest.mark.parametrize(
+    ("text", "no_speech", "dropped"),
+    [
+        ("OpenClaw, Grafana, Nguyen", 0.7, True),
+        ("openclaw grafana nguyen kubernetes", 0.6, True),
+        ("Grafana, Nguyen, Kubernetes.", 0.7, True),
+        ("OpenClaw, Grafana, Nguyen", 0.1, False),  # it is sure to have heard them
+        ("Grafana.", 0.7, False),
+        ("Nguyen Kubernetes", 0.7, False),
+        ("Kubernetes, Grafana, OpenClaw", 0.7, False),  # in another order: not the settings
+        ("is that Grafana, Nguyen", 0.7, False),
+    ],
+)
+def test_hot_words_that_come_back_in_silence_are_dropped(text, no_speech, dropped):
+    assert made_up(decoded(text, no_speech=no_speech), hotwords=HOTWORDS) is dropped
+
+
+THRESHOLDS = [
+    # seconds, no speech, log probability, dropped: each rule at both sides of its threshold
+    (2.0, 0.60, -1.01, False),
+    (2.0, 0.61, -1.00, False),
+    (2.0, 0.61, -1.01, True),
+    (1.0, 0.99, -0.99, False),
+    (0.36, 0.0, -0.1, False),
+    (0.30, 0.0, -0.1, True),
+]
+
+
+@pytest.mark.parametrize(("seconds", "no_speech", "log_probability", "dropped"), THRESHOLDS)
+def test_each_threshold_is_where_it_is_said_to_be(seconds, no_speech, log_probability, dropped):
+    text = "please call my brother no"  # 25 letters: 16, and 25 a second
+    assert made_up(decoded(text, seconds=seconds, no_speech=no_speech, log_probability=log_probability)) is dropped
+
+
+@pytest.mark.parametrize(
+    ("text", "looping"),
+    [
+        ("no " * 7, False),
+        ("no " * 8, True),
+        ("call me back " * 3, False),
+        ("call me back " * 4, True),
+        ("one two three four five six seven eight " * 4, True),
+        ("ab" * 40, True),  # no word twice, yet it compresses 5 to 1
+        ("the quick brown fox jumps over the lazy dog and runs away from it", False),
+    ],
+)
+def test_loops_are_told_from_emphasis_by_how_often_it_is_said(text, looping):
+    assert loops(text) is looping
 
 
 def test_nobody_speaks_that_fast():

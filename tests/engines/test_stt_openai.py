@@ -19,6 +19,8 @@ from openclaw_actors.errors import (
     UnavailableEngineError,
 )
 from openclaw_actors.settings.sections import OpenAiStt
+from openclaw_actors.testkit.providers.openai import OpenAiStub
+from openclaw_actors.testkit.providers.plan import Fault, StubPlan
 
 PCM = bytes(range(256)) * 125  # one second
 
@@ -41,6 +43,7 @@ class Server:
         self.hung = asyncio.Event()
         self.hung_up = asyncio.Event()
         self.url = ""
+        self.connections: set[tuple[str, int]] = set()
 
     @asynccontextmanager
     async def serve(self):
@@ -64,11 +67,13 @@ class Server:
     async def _models(self, request):
         if not self.lists_models:
             return web.Response(status=404)
+        self.connections.add(request.transport.get_extra_info("peername"))
         return self._refused(request) or web.json_response({"object": "list", "data": []})
 
     async def _transcribe(self, request):
         if (refused := self._refused(request)) is not None:
             return refused
+        self.connections.add(request.transport.get_extra_info("peername"))
         form = await request.post()
         if not {"file", "model"} <= form.keys():
             return api_error(400, "invalid_request_error", "file and model are required")
@@ -185,3 +190,73 @@ async def test_it_serves_again_after_it_was_closed_and_opened(engine):
     await engine.aclose()
     await engine.open()
     assert (await engine.transcribe(PCM)).text == "Hello there."
+
+
+# --- streamed -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def streaming(closing):
+    """An engine, and a server that answers ``stream=true`` in one of the ways that there are."""
+
+    @asynccontextmanager
+    async def start(how, said="Wie spät ist es?", **settings):
+        async with OpenAiStub(StubPlan(stt_delay_s=0, transcript=said, transcript_stream=how)) as stub:
+            yield closing(OpenAiSttEngine(OpenAiStt(base_url=stub.base_url, **settings))), stub
+
+    return start
+
+
+@pytest.mark.parametrize("how", ["openai", "vllm", "ignored", "refused"])
+async def test_whatever_the_server_makes_of_streaming_the_transcript_is_whole(streaming, how):
+    async with streaming(how) as (engine, _):
+        for _ in range(2):
+            assert (await engine.transcribe(PCM)).text == "Wie spät ist es?"
+
+
+@pytest.mark.parametrize(("how", "asked"), [("ignored", ["true", None]), ("refused", ["true", None, None])])
+async def test_a_server_that_does_not_stream_is_asked_to_but_once(streaming, how, asked):
+    async with streaming(how) as (engine, stub):
+        await engine.transcribe(PCM)
+        await engine.transcribe(PCM)
+        assert [request.body.get("stream") for request in stub.of("transcriptions")] == asked
+
+
+async def test_partials_are_asked_for_whole_and_as_often_as_the_settings_say(streaming):
+    async with streaming("openai", partial_every_s=0.5) as (engine, stub):
+        assert engine.partial_every_s == 0.5
+        assert (await engine.transcribe(PCM, final=False)).text == "Wie spät ist es?"
+        assert "stream" not in stub.of("transcriptions")[0].body
+
+
+async def test_names_that_callers_use_are_told_to_the_server(streaming):
+    async with streaming("openai", prompt="OpenClaw, Glasgow") as (engine, stub):
+        await engine.transcribe(PCM)
+        assert stub.of("transcriptions")[0].body["prompt"] == "OpenClaw, Glasgow"
+
+
+@pytest.mark.parametrize("how", ["openai", "vllm"])
+async def test_a_stream_that_breaks_between_two_words_is_a_passing_fault(streaming, how):
+    async with streaming(how) as (engine, stub):
+        stub.fail("transcriptions", Fault("drop", after=2))
+        with pytest.raises(TransientEngineError):
+            await engine.transcribe(PCM)
+        assert (await engine.transcribe(PCM)).text == "Wie spät ist es?"
+
+
+async def test_a_stream_without_a_word_about_a_transcript_is_broken(engine, server):
+    server.answer = lambda: web.Response(text="data: [DONE]\n\n", content_type="text/event-stream")
+    with pytest.raises(BrokenEngineError, match="without a transcript"):
+        await engine.transcribe(PCM)
+
+
+@pytest.mark.parametrize("how", ["openai", "vllm"])
+async def test_silence_in_a_stream_is_no_fault(streaming, how):
+    async with streaming(how, said="") as (engine, _):
+        assert (await engine.transcribe(PCM)).text == ""
+
+
+async def test_warming_opens_the_connection_that_the_first_utterance_takes(engine, server):
+    await engine.warm()
+    await engine.transcribe(PCM)
+    assert len(server.connections) == 1

@@ -14,7 +14,7 @@ from openclaw_actors.settings.sections import EspeakNg
 
 
 async def spoken(engine: EspeakNgEngine, text: str) -> bytes:
-    return b"".join([chunk async for chunk in engine.speak(text)])
+    return b"".join([piece async for piece in engine.speak(text) if isinstance(piece, bytes)])
 
 
 def seconds(pcm: bytes) -> float:
@@ -34,7 +34,7 @@ async def test_it_speaks_with_no_network_and_nothing_installed_by_hand(closing):
 async def test_sound_comes_in_pieces_while_the_rest_is_still_made(closing):
     engine = closing(EspeakNgEngine(EspeakNg()))
     await engine.open()
-    pieces = [chunk async for chunk in engine.speak("One. Two. Three. Four. Five. Six.")]
+    pieces = [piece async for piece in engine.speak("One. Two. Three. Four. Five. Six.") if isinstance(piece, bytes)]
 
     assert len(pieces) > 20
     assert all(0 < len(piece) <= 0.1 * 22_050 * 2 and len(piece) % 2 == 0 for piece in pieces)
@@ -90,6 +90,14 @@ async def test_nothing_to_say_is_no_sound(closing):
     await engine.open()
 
     assert rms(await within(spoken(engine, ""))) == 0
+
+
+@pytest.mark.parametrize("voice", ["en-us", "en-gb", "en-gb+f3", "de+m2", "pt-br"])
+async def test_every_language_that_is_listed_is_a_voice_with_or_without_a_variant(closing, voice: str):
+    engine = closing(EspeakNgEngine(EspeakNg(voice=voice)))
+    await within(engine.open())
+
+    assert seconds(await within(spoken(engine, "One."))) > 0.2
 
 
 async def test_speed_and_voice_shape_the_sound_and_the_cache_key(closing):

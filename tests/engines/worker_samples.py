@@ -40,6 +40,10 @@ class Obedient:
         while True:
             signal.pause()
 
+    def wait_for(self, marker):
+        while not Path(marker).exists():
+            time.sleep(0.005)
+
     def die(self, number=signal.SIGKILL):
         os.kill(os.getpid(), number)
         return self.hang()
@@ -99,6 +103,24 @@ class Obedient:
             except OSError:
                 continue
         return self.hang()
+
+
+class Sociable(Obedient):
+    """Takes up to four jobs at once; ``begun`` gets a line with the verbs of each batch too."""
+
+    at_once = 4
+
+    def together(self, payloads):
+        with Path(self.begun).open("a") as file:
+            file.write("+".join(verb for verb, *_ in payloads) + "\n")
+        return [getattr(self, verb)(*rest) for verb, *rest in payloads]
+
+
+class Forgetful(Sociable):
+    """Loses an answer of each batch."""
+
+    def together(self, payloads):
+        return super().together(payloads)[1:]
 
 
 def unwilling(reason):

@@ -24,17 +24,10 @@ import psutil
 
 from openclaw_actors.testkit.caller import Caller, calls
 from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.load import LoadPlan, Sample, Tally, converse
+from openclaw_actors.testkit.load_report import LAG_LIMIT_MS, percentile
 from openclaw_actors.testkit.speakers import Speech, flite
-from tests.load.turn_latency import (
-    CONFIG,
-    LAG_LIMIT_MS,
-    OBJECTION,
-    QUESTION,
-    Tally,
-    converse,
-    percentile,
-    stub_process,
-)
+from tests.load.stubs import CONFIG, OBJECTION, QUESTION, stub_process
 
 DRAIN_S = 5.0
 """For what the kernels hold of a stream that has ended; one that goes on brings more in that time, and no end."""
@@ -182,7 +175,8 @@ async def measure(
     host: HostProcess, readers: int, deaf: int, rate: float, rounds: int, speech: tuple[Speech, Speech]
 ) -> Row:
     """One level, with two calls of its own."""
-    tally = Tally([], [])
+    tally = Tally()
+    plan = LoadPlan(*speech, answer_s=10)
     process = psutil.Process(host.pid)
     async with AsyncExitStack() as stack:
         steered, caller = await stack.enter_async_context(calls(host.url, 2, keep_audio=False))
@@ -192,7 +186,8 @@ async def measure(
         rss, began, cpu = process.memory_info().rss, time.monotonic(), sum(process.cpu_times()[:2])
         over = asyncio.Event()
         steering = asyncio.create_task(steer(host, steered.call_id, rate, over))
-        await converse(caller, rounds, *speech, tally)
+        for _ in range(rounds):
+            await converse(caller, plan, tally)
         over.set()
         sent = await steering
         seconds, cpu = time.monotonic() - began, sum(process.cpu_times()[:2]) - cpu
@@ -205,9 +200,9 @@ async def measure(
         deaf=deaf,
         turns=len(tally.turns),
         unanswered=tally.unanswered,
-        turn_p50=1000 * percentile(tally.turns, 50),
-        turn_p95=1000 * percentile(tally.turns, 95),
-        barge_in_p50=1000 * percentile(tally.barge_ins, 50),
+        turn_p50=_percentile_ms(tally.turns, 50),
+        turn_p95=_percentile_ms(tally.turns, 95),
+        barge_in_p50=_percentile_ms(tally.barge_ins, 50),
         longest_gap=1000 * gap,
         lost_packets=lost,
         own_lag_p99=1000 * lag,
@@ -217,6 +212,10 @@ async def measure(
         cpu_percent=100 * cpu / seconds,
         rss_growth_mb=rss / 2**20,
     )
+
+
+def _percentile_ms(samples: Sequence[Sample], percent: int) -> float:
+    return 1000 * percentile([sample.seconds for sample in samples], percent)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from openclaw_actors.messages import LikelyEnd
 from openclaw_actors.testkit import speakers
+from openclaw_actors.turns.endpointing import Endpointer, TurnEvent
 from tests.conftest import needs_program
 
 Sound = npt.NDArray[np.int16]
@@ -41,6 +44,14 @@ def _espeak(text: str, voice: str) -> Sound:
     at_22k = np.frombuffer(done.stdout, np.int16)
     times = np.arange(0, len(at_22k), 22_050 / 16_000)
     return np.interp(times, np.arange(len(at_22k)), at_22k).astype(np.int16)
+
+
+def told(endpointer: Endpointer, events: list[TurnEvent], words: float | None = 1.0) -> list[TurnEvent]:
+    """The events, and what the words of a likely end among them bring about."""
+    if words is None:
+        return events
+    more = [endpointer.weigh(e.utterance, e.rev, words=words) for e in events if isinstance(e, LikelyEnd)]
+    return [*events, *itertools.chain(*more)]
 
 
 @pytest.fixture(scope="session")

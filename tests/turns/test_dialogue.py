@@ -29,9 +29,13 @@ class Voice:
     def __init__(self):
         self.partly = {}
         self.asking = False
+        self.just_begun = False
 
     def is_asking(self, turn):
         return self.asking
+
+    def barely_heard(self, turn):
+        return self.just_begun
 
     def cut(self, fence):
         return [
@@ -86,6 +90,65 @@ def test_a_likely_end_asks_early_and_the_end_releases_the_reply(talk):
         Speculated("used"),
         Release(1),
     ]
+
+
+def test_a_caller_who_clearly_wants_to_say_more_is_not_answered_early(talk):
+    d = talk.dialogue
+    d.speech_started(100)
+    d.likely_end(100, 0)
+    assert d.heard(100, 0, "I would like to", final=True) == []
+    assert kinds(d.turn_ended(100, 0)) == ["Closed", "Said", "AskAgent", "Release"]
+
+
+# --- cut off too early ----------------------------------------------------------------------------
+
+
+def test_a_caller_who_goes_on_as_the_reply_begins_has_asked_one_question(talk):
+    talk.utter(100, "what is the weather like")
+    talk.speak(1, "It is", ends=False)
+    talk.voice.just_begun = True
+    decided = talk.utter(900, "in Paris today")
+    assert Cut(2, barge_in=True, premature=True) in decided
+    question = "what is the weather like in Paris today"
+    assert AskAgent(2, question, ()) in decided
+    assert [line.role for line in talk.dialogue.history.lines] == ["user", "user"]
+
+
+def test_a_caller_who_goes_on_before_the_reply_can_be_heard_has_not_interrupted_it(talk):
+    talk.utter(100, "what is the weather like")
+    decided = talk.utter(900, "in Paris today")
+    assert Cut(2, barge_in=False, premature=True) in decided
+    assert AskAgent(2, "what is the weather like in Paris today", ()) in decided
+
+
+def test_an_interruption_later_in_the_reply_is_a_question_of_its_own(talk):
+    talk.utter(100, "what is the weather like")
+    talk.speak(1, "It is sunny.", ends=False)
+    decided = talk.utter(900, "and tomorrow")
+    assert Cut(2, barge_in=True, premature=False) in decided
+    history = (Line("user", "what is the weather like"), Line("agent", "It is sunny.", cut=True))
+    assert AskAgent(2, "and tomorrow", history) in decided
+
+
+def test_an_engine_that_keeps_the_conversation_itself_is_told_where_its_answer_was_cut():
+    talk = Talk(repeatable=False, speculative=False)
+    talk.utter(100, "what is the weather like")
+    talk.speak(1, "It is", ends=False)
+    talk.voice.just_begun = True
+    decided = talk.utter(900, "in Paris today")
+    assert Line("agent", "It is", cut=True) in talk.dialogue.history.lines
+    assert [d.text for d in decided if isinstance(d, AskAgent)] == ["in Paris today"]
+
+
+def test_what_we_said_of_our_own_accord_is_not_forgotten_with_the_reply(talk):
+    talk.dialogue.typed("hello")
+    talk.speak(1, "Hi.")
+    talk.dialogue.speak("One moment.")
+    talk.speak(2, "One moment.")
+    talk.utter(100, "what is the weather like")
+    talk.voice.just_begun = True
+    talk.utter(900, "in Paris today")
+    assert [line.text for line in talk.dialogue.history.lines][:3] == ["hello", "Hi.", "One moment."]
 
 
 def test_words_that_come_after_the_end_are_asked_and_released_at_once(talk):
@@ -320,6 +383,33 @@ def test_a_line_waits_until_the_caller_has_finished(talk):
     d.likely_end(100, 0)
     d.heard(100, 0, "", final=True)
     assert d.turn_ended(100, 0) == [Closed(100), Speak(1, "line"), Release(1)]
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_an_agent_that_answers_with_silence_is_not_asked_again_and_hears_the_next_question(repeatable):
+    talk = Talk(speculative=False, repeatable=repeatable)
+    talk.utter(1000, "thank you")
+    assert talk.dialogue.spoken(1, "", ends_turn=True, cut=False) == []
+    assert talk.dialogue.is_idle
+
+    asked = next(decision for decision in talk.utter(9000, "and now") if isinstance(decision, AskAgent))
+    assert asked.text == "and now"
+
+
+def test_nothing_is_idle_that_speaks_or_waits(talk):
+    dialogue = talk.dialogue
+    assert dialogue.is_idle
+    dialogue.speech_started(1000)
+    assert not dialogue.is_idle
+    dialogue.likely_end(1000, 0)
+    dialogue.turn_ended(1000, 0)
+    assert not dialogue.is_idle
+    dialogue.heard(1000, 0, "hello", final=True)
+    assert not dialogue.is_idle
+    talk.speak(1, "Hello!")
+    assert dialogue.is_idle
+    dialogue.speak("One more thing.")
+    assert not dialogue.is_idle
 
 
 def test_a_typed_line_is_answered_like_a_spoken_one(talk):

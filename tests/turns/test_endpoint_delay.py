@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openclaw_actors.turns.completeness import STATEMENT
 from openclaw_actors.turns.endpoint_delay import EndpointDelay
 
 
@@ -24,6 +25,22 @@ def test_ten_whole_turns_bring_it_nearly_back() -> None:
     for _ in range(10):
         delay.turn_was_whole()
     assert 200 < delay.ms < 300
+
+
+def test_the_more_is_missing_the_longer_it_waits() -> None:
+    delay = EndpointDelay(200, 1500)
+    waits = [delay.after(score / 10) for score in range(11)]
+    assert waits == sorted(waits, reverse=True)
+    assert (waits[0], waits[1], waits[9], waits[10]) == (1500, 1500, 200, 200)
+    assert 350 < delay.after(STATEMENT) < 400
+
+
+def test_a_pause_that_the_words_announced_teaches_nothing() -> None:
+    delay = EndpointDelay(200, 1500)
+    delay.pause(1000, 0.1)
+    assert delay.ms == 200
+    delay.pause(1000, STATEMENT)
+    assert delay.ms > 1000
 
 
 def test_consonants_do_not_count_as_pauses() -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from openclaw_actors.messages import FRAME, LikelyEnd, Resumed, SpeechStarted, SpeechSustained, TurnEnded
 from openclaw_actors.settings.sections import Turns
+from openclaw_actors.turns.completeness import STATEMENT
 from openclaw_actors.turns.endpointing import Endpointer, EndpointState, TurnEvent
 from openclaw_actors.turns.vad import WINDOW, Window
+from tests.turns.conftest import told
 
 LATENCY = 0.02
 V, S = 0.9, 0.1  # voice, silence
@@ -37,20 +39,32 @@ class Script:
 
 
 class Listener:
-    """Pushes 20 ms frames, each arriving LATENCY after its last sample was spoken."""
+    """Pushes 20 ms frames, each arriving LATENCY after its last sample was spoken; words come at once."""
 
-    def __init__(self, probabilities: Iterable[float], state: EndpointState | None = None, **turns: int) -> None:
+    def __init__(
+        self,
+        probabilities: Iterable[float],
+        state: EndpointState | None = None,
+        *,
+        words: float | None = 1.0,
+        **turns: int,
+    ) -> None:
         self.settings = Turns(**turns)  # type: ignore[arg-type]  # the bools are not used here
         self.vad = Script(probabilities)
         self.endpointer = Endpointer(self.settings, vad=self.vad, state=state)
         self.position = 0
+        self.words = words
 
     def frames(self, count: int) -> list[TurnEvent]:
         events: list[TurnEvent] = []
         for _ in range(count):
             start, self.position = self.position, self.position + FRAME
-            events += self.endpointer.push(start, bytes(2 * FRAME), self.position / 16_000 + LATENCY)
+            events += self.push(start, bytes(2 * FRAME), self.position / 16_000 + LATENCY)
         return events
+
+    def push(self, start: int, pcm: bytes, arrived_at: float) -> list[TurnEvent]:
+        """One frame; a likely end is transcribed at once, and what is said sounds as finished as ``words`` says."""
+        return told(self.endpointer, self.endpointer.push(start, pcm, arrived_at), self.words)
 
     def windows(self, count: int) -> list[TurnEvent]:
         """As many frames as complete ``count`` windows."""
@@ -75,7 +89,7 @@ def test_one_short_word_is_an_utterance() -> None:
     assert Listener([S] * 10 + [V] * 3).all() == [
         SpeechStarted(began, arrival(began + 1)),
         LikelyEnd(began, 0, end),
-        TurnEnded(began, 0, end, arrival(end)),
+        TurnEnded(began, 0, end, arrival(end), 200),
     ]
 
 
@@ -111,10 +125,92 @@ def test_a_short_utterance_is_never_sustained() -> None:
     assert "SpeechSustained" not in kinds(Listener([V] * 15).all())
 
 
+def test_who_sounds_unfinished_is_waited_for() -> None:
+    pause = [S] * 31  # 992 ms
+    broken_off = Listener([V] * 10 + pause + [V] * 10, words=0.05).all()
+    assert kinds(broken_off)[:4] == ["SpeechStarted", "LikelyEnd", "Resumed", "SpeechSustained"]
+    finished = Listener([V] * 10 + pause + [V] * 10, words=1.0).all()
+    assert kinds(finished)[:3] == ["SpeechStarted", "LikelyEnd", "TurnEnded"]
+
+
+def test_a_statement_has_time_for_a_short_pause_and_no_more() -> None:
+    assert kinds(Listener([V] * 10 + [S] * 9 + [V] * 10, words=STATEMENT).windows(25)) == [
+        "SpeechStarted", "LikelyEnd", "Resumed", "SpeechSustained",
+    ]  # fmt: skip
+    (ended,) = [e for e in Listener([V] * 10, words=STATEMENT).windows(24) if isinstance(e, TurnEnded)]
+    assert 350 < ended.wanted_ms < 400
+
+
+def test_without_words_the_turn_ends_when_nobody_would_wait_longer() -> None:
+    listener = Listener([V] * 10, words=None)
+    assert "TurnEnded" not in kinds(listener.windows(10 + 46))
+    assert kinds(listener.windows(2)) == ["TurnEnded"]
+
+
+def test_words_that_come_late_end_the_turn_the_moment_they_come() -> None:
+    listener = Listener([V] * 10, words=None)
+    listener.windows(10 + 20)
+    assert listener.endpointer.weigh(0, 0, words=1.0) == [TurnEnded(0, 0, 10 * WINDOW, arrival(10 * WINDOW), 200)]
+    assert listener.endpointer.weigh(0, 0, words=1.0) == []
+
+
+def test_words_of_a_revision_that_is_past_are_no_news() -> None:
+    listener = Listener([V] * 10 + [S] * 4 + [V] * 10 + [S] * 20, words=None)
+    listener.windows(36)
+    assert listener.endpointer.weigh(0, 0, words=1.0) == []
+    assert kinds(listener.endpointer.weigh(0, 1, words=1.0)) == ["TurnEnded"]
+
+
+def test_the_tune_of_the_voice_counts_as_much_as_the_words() -> None:
+    def wanted(sound: float) -> float:
+        listener = Listener([V] * 10, words=None)
+        listener.windows(12)
+        assert listener.endpointer.weigh(0, 0, sound=sound) == []
+        found = listener.endpointer.weigh(0, 0, words=0.9) or listener.windows(40)
+        (ended,) = [event for event in found if isinstance(event, TurnEnded)]
+        return ended.wanted_ms
+
+    assert wanted(0.98) == 200
+    assert 400 < wanted(0.02) < 600
+
+
+def test_pauses_behind_unfinished_words_do_not_make_the_caller_wait_at_the_end() -> None:
+    listener = Listener(([V] * 10 + [S] * 30) * 3, words=0.05)
+    listener.all()
+    assert listener.endpointer.snapshot().endpoint_delay_ms == 200
+
+
+def test_a_turn_that_was_cut_off_by_a_long_pause_is_learnt_from_when_the_call_says_so() -> None:
+    listener = Listener([V] * 20 + [S] * 32 + [V] * 10)  # 1 s: the reply has begun by then
+    utterance = [event.utterance for event in listener.windows(60) if isinstance(event, SpeechStarted)][1]
+    assert listener.endpointer.snapshot().endpoint_delay_ms == 200
+    listener.endpointer.cut_off(utterance - 1)
+    listener.endpointer.cut_off(utterance)
+    assert listener.endpointer.snapshot().endpoint_delay_ms > 1000
+    once = listener.endpointer.snapshot()
+    listener.endpointer.cut_off(utterance)
+    assert listener.endpointer.snapshot() == once
+
+
+def test_silence_that_nobody_would_wait_through_teaches_nothing() -> None:
+    listener = Listener([V] * 20 + [S] * 94 + [V] * 10)  # 3 s
+    utterance = [event.utterance for event in listener.windows(124) if isinstance(event, SpeechStarted)][1]
+    listener.endpointer.cut_off(utterance)
+    assert listener.endpointer.snapshot().endpoint_delay_ms == 200
+
+
+def test_a_restart_keeps_how_finished_the_words_were() -> None:
+    first = Listener([V] * 10, words=1.0)
+    first.windows(12)
+    second = Listener([], first.endpointer.snapshot(), words=None)
+    second.position = first.position
+    assert kinds(second.frames(16)) == ["TurnEnded"]
+
+
 def test_doubtful_windows_neither_begin_nor_end_a_voice() -> None:
     assert Listener([0.45] * 20).all() == []
     events = Listener([V] * 2 + [0.4] * 10).all()
-    assert events[-1] == TurnEnded(0, 0, 12 * WINDOW, arrival(12 * WINDOW))
+    assert events[-1] == TurnEnded(0, 0, 12 * WINDOW, arrival(12 * WINDOW), 200)
 
 
 def test_a_pause_shorter_than_the_delay_makes_a_new_revision_of_the_same_utterance() -> None:
@@ -123,7 +219,7 @@ def test_a_pause_shorter_than_the_delay_makes_a_new_revision_of_the_same_utteran
         LikelyEnd(0, 0, 10 * WINDOW),
         Resumed(0, 1),
         LikelyEnd(0, 1, end),
-        TurnEnded(0, 1, end, arrival(end)),
+        TurnEnded(0, 1, end, arrival(end), 200),
     ]
 
 
@@ -211,16 +307,16 @@ def test_audio_that_was_taken_before_is_not_taken_twice() -> None:
     for start in range(0, 40 * FRAME, FRAME):
         for again in (start, start - FRAME):  # each frame twice, late
             if again >= 0:
-                events += listener.endpointer.push(again, bytes(2 * FRAME), (start + FRAME) / 16_000 + LATENCY)
+                events += listener.push(again, bytes(2 * FRAME), (start + FRAME) / 16_000 + LATENCY)
     assert events == Listener(script).all()
 
 
 def test_long_frames_are_taken_window_by_window() -> None:
     script = [S] * 3 + [V] * 10
     endpointer = Endpointer(Turns(), vad=Script(script))
-    events = endpointer.push(0, bytes(2 * WINDOW * 40), 1.5)
+    events = endpointer.push(0, bytes(2 * WINDOW * 70), 1.5)
     assert kinds(events) == ["SpeechStarted", "LikelyEnd", "TurnEnded"]
-    assert events[-1] == TurnEnded(3 * WINDOW, 0, 13 * WINDOW, 1.5)
+    assert events[-1] == TurnEnded(3 * WINDOW, 0, 13 * WINDOW, 1.5, 1500)
 
 
 def test_warming_emits_nothing_and_hears_one_second_at_most() -> None:
@@ -235,14 +331,14 @@ def test_an_utterance_likely_over_at_a_restart_still_ends_where_it_did() -> None
     state = EndpointState(utterance=320, rev=2, voiced_ms=600, end=9000, voiced_at=7.5, likely_over=True)
     listener = Listener([], state)
     listener.position = 20_160
-    assert listener.all() == [TurnEnded(320, 2, 9000, 7.5)]
+    assert listener.all() == [TurnEnded(320, 2, 9000, 7.5, 1500)]
 
 
 def test_an_utterance_open_at_a_restart_ends_in_silence_and_keeps_what_nobody_listened_to() -> None:
     state = EndpointState(utterance=320, rev=2, voiced_ms=600, end=9000, voiced_at=7.5)
     listener = Listener([], state)
     listener.position = 20_160
-    assert listener.all() == [LikelyEnd(320, 2, 20_160), TurnEnded(320, 2, 20_160, arrival(20_161))]
+    assert listener.all() == [LikelyEnd(320, 2, 20_160), TurnEnded(320, 2, 20_160, arrival(20_161), 200)]
 
 
 def test_an_utterance_open_at_a_restart_goes_on_with_the_voice() -> None:
@@ -250,7 +346,7 @@ def test_an_utterance_open_at_a_restart_goes_on_with_the_voice() -> None:
     listener = Listener([V] * 10, state)
     listener.position = 10_240
     end = 10_240 + 10 * WINDOW
-    assert listener.all() == [LikelyEnd(320, 0, end), TurnEnded(320, 0, end, arrival(end))]
+    assert listener.all() == [LikelyEnd(320, 0, end), TurnEnded(320, 0, end, arrival(end), 200)]
 
 
 class Grammar:
@@ -330,7 +426,7 @@ def test_how_the_audio_is_cut_into_frames_changes_nothing(script: list[float], s
         size = min(wanted, listener.position - position)
         if not size:
             break
-        events += endpointer.push(position, bytes(2 * size), 0.0)
+        events += told(endpointer, endpointer.push(position, bytes(2 * size), 0.0))
         position += size
     assert [timeless(event) for event in events] == [timeless(event) for event in whole]
 
@@ -339,4 +435,4 @@ def timeless(event: TurnEvent) -> TurnEvent:
     """The event without its clock times, which do depend on the frames."""
     if isinstance(event, SpeechStarted):
         return dataclasses.replace(event, at=0.0)
-    return dataclasses.replace(event, voiced_at=0.0) if isinstance(event, TurnEnded) else event
+    return dataclasses.replace(event, voiced_at=0.0, wanted_ms=0.0) if isinstance(event, TurnEnded) else event

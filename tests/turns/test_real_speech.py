@@ -11,6 +11,7 @@ from openclaw_actors.messages import FRAME, SAMPLE_RATE, SpeechStarted, TurnEnde
 from openclaw_actors.settings.sections import Turns
 from openclaw_actors.turns.endpointing import Endpointer, TurnEvent
 from openclaw_actors.turns.vad import EnergyVad, SileroVad, Vad
+from tests.turns.conftest import told
 
 Speak = Callable[[str, str], np.ndarray]
 
@@ -24,7 +25,8 @@ def listen(sound: np.ndarray, vad: Vad | None = None, turns: Turns | None = None
     pcm = sound.clip(-32_768, 32_767).astype("<i2").tobytes()
     events: list[TurnEvent] = []
     for start in range(0, len(pcm) // 2 - FRAME + 1, FRAME):
-        events += endpointer.push(start, pcm[2 * start : 2 * (start + FRAME)], (start + FRAME) / SAMPLE_RATE)
+        frame = pcm[2 * start : 2 * (start + FRAME)]
+        events += told(endpointer, endpointer.push(start, frame, (start + FRAME) / SAMPLE_RATE))
     return events
 
 

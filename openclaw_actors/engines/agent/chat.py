@@ -1,43 +1,147 @@
-"""What agents with OpenAI's chat completions share: one streamed answer, and how a call is told as messages."""
+"""What agents with OpenAI's chat completions share: streamed answers, tools between, and a call told as messages."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
 
 import openai
+from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
+from openclaw_actors.engines.agent.call_tools import CallTools, ToolCall, Used
 from openclaw_actors.engines.openai_service import faults
+from openclaw_actors.engines.protocols import CallControl, EndCall, TransferCall
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.messages import Line
 
+ROUNDS = 4
+"""Requests for one answer: a model that still calls tools then must answer without. Each is a wait of the caller's."""
 
-async def stream_answer(client: openai.AsyncOpenAI, who: str, request: dict[str, Any]) -> AsyncGenerator[str, None]:
-    """Ask, and yield the answer's text as it comes. Closing it closes the HTTP stream, which cancels the answer.
+_WANTED = 8
+"""Calls of tools in one answer; more are a model that runs in circles."""
+
+
+async def converse(
+    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any], tools: CallTools
+) -> AsyncGenerator[str | CallControl, None]:
+    """Ask, do what the model calls tools for, tell it what came of that, and so on until it has answered.
 
     Args:
         client: whom to ask.
         who: begins the text of every error.
-        request: the body, without ``stream``; extra headers under ``extra_headers``.
+        request: the body, without ``stream`` and ``tools``; extra headers under ``extra_headers``.
+        tools: what is offered.
 
     Raises:
         EngineError: by kind; transient if the answer is empty.
     """
-    said = False
+    body = dict(request) | ({"tools": tools.specifications()} if tools else {})
+    said, wanted, controls = False, 0, 0
+    for number in range(1, ROUNDS + 1):
+        if number == ROUNDS and tools:
+            body["tool_choice"] = "none"
+        text, calls = "", list[ToolCall]()
+        async with contextlib.aclosing(stream_answer(client, who, body)) as answer:
+            async for piece in answer:
+                if isinstance(piece, ToolCall):
+                    calls.append(piece)
+                    continue
+                # What was said before a tool was called and what is said after it are sentences of their own.
+                yield f"\n{piece}" if said and not text else piece
+                text += piece
+        said = said or bool(text)
+        if not calls:
+            break
+        used = [tools.use(call) for call in calls[: _WANTED - wanted]]
+        wanted += len(used)
+        for control in (each.control for each in used if each.control is not None):
+            controls += 1
+            yield control
+        if said and all(isinstance(each.control, EndCall | TransferCall) for each in used):
+            return  # an agent that has said goodbye has nothing to add: a round less to wait for
+        body["messages"] = [*body["messages"], *_round(text, calls, used)]
+    if not (said or controls):
+        raise TransientEngineError(f"{who} gave an empty answer")
+
+
+def _round(text: str, calls: Sequence[ToolCall], used: Sequence[Used]) -> list[dict[str, Any]]:
+    """What the model did, and what came of it. Every call must have its result, or servers refuse the next request."""
+    results = [each.result for each in used]
+    results += ["Error: too many calls in one answer. Nothing was done."] * (len(calls) - len(used))
+    functions = [{"name": call.name, "arguments": call.arguments} for call in calls]
+    return [
+        {
+            "role": "assistant",
+            "content": text,
+            "tool_calls": [
+                {"id": call.id, "type": "function", "function": function}
+                for call, function in zip(calls, functions, strict=True)
+            ],
+        },
+        *(
+            {"role": "tool", "tool_call_id": call.id, "content": result}
+            for call, result in zip(calls, results, strict=True)
+        ),
+    ]
+
+
+async def stream_answer(
+    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any]
+) -> AsyncGenerator[str | ToolCall, None]:
+    """Ask once; yield the answer's text as it comes, then the tools it calls.
+
+    Closing it closes the HTTP stream, which cancels the answer. Arguments are those of `converse`.
+
+    Raises:
+        EngineError: by kind.
+    """
+    calls = _Calls()
     with faults(who):
         stream = await client.chat.completions.create(stream=True, **request)
         try:
             async for chunk in stream:
                 # Some servers send a last chunk that has usage and no choices.
-                text = chunk.choices[0].delta.content if chunk.choices else None
-                if text:
-                    said = True
-                    yield text
+                if not chunk.choices:
+                    continue
+                delta = chunk.choices[0].delta
+                calls.take(delta.tool_calls or ())
+                if delta.content:
+                    yield delta.content
         finally:
             await stream.close()
-    if not said:
-        raise TransientEngineError(f"{who} gave an empty answer")
+    for call in calls.whole():
+        yield call
+
+
+class _Calls:
+    """Tool calls as they stream: each has an index, an id and a name at first, and its arguments come in pieces."""
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, str]] = []
+        self._at: dict[int, dict[str, str]] = {}
+
+    def take(self, deltas: Iterable[ChoiceDeltaToolCall]) -> None:
+        """The next pieces."""
+        for delta in deltas:
+            index = delta.index or 0
+            part = self._at.get(index)
+            # Ollama gives every call the index 0, and each an id of its own.
+            if part is None or (delta.id and part["id"] and delta.id != part["id"]):
+                part = self._at[index] = {"id": "", "name": "", "arguments": ""}
+                self._parts.append(part)
+            part["id"] = part["id"] or delta.id or ""
+            if delta.function is not None:
+                part["name"] = part["name"] or delta.function.name or ""
+                part["arguments"] += delta.function.arguments or ""
+
+    def whole(self) -> list[ToolCall]:
+        """All of them, once the stream is over; one that came without an id is given one."""
+        return [
+            ToolCall(part["id"] or f"call_{number}", part["name"], part["arguments"])
+            for number, part in enumerate(self._parts)
+        ]
 
 
 def as_messages(lines: Sequence[Line]) -> list[dict[str, str]]:

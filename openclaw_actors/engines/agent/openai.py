@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
-from openclaw_actors.engines.agent.chat import as_messages, go_on_after, paragraphs, said_first, stream_answer
+from openclaw_actors.engines.agent.call_tools import CallTools
+from openclaw_actors.engines.agent.chat import as_messages, converse, go_on_after, paragraphs, said_first
 from openclaw_actors.engines.openai_service import OPENAI_URL, connect, probe
-from openclaw_actors.engines.protocols import AgentRequest, EndCall
-from openclaw_actors.errors import UnavailableEngineError
-from openclaw_actors.settings.sections import OpenAiAgent
+from openclaw_actors.engines.protocols import AgentRequest, CallControl
+from openclaw_actors.errors import EngineError, UnavailableEngineError
+from openclaw_actors.messages import Line
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.settings.sections import Destination, OpenAiAgent
+
+log = get_logger(__name__)
 
 _SILENCE_S = 30.0
 """No byte for so long: lost. The stage's own deadline for the first word is shorter."""
@@ -18,10 +24,11 @@ _WHO = "the language model"
 
 
 class OpenAiAgentEngine:
-    """An AgentEngine. It keeps nothing of a call: each request tells the whole conversation.
+    """An AgentEngine. It keeps nothing of a call: each request tells the conversation, within the settings' bounds.
 
     Args:
-        settings: where, as whom, which model.
+        settings: where, as whom, which model, and how much of the conversation.
+        destinations: whom it may transfer callers to.
     """
 
     name = "openai"
@@ -29,11 +36,13 @@ class OpenAiAgentEngine:
     repeatable = True
     first_token_s = 0.0
 
-    def __init__(self, settings: OpenAiAgent) -> None:
+    def __init__(self, settings: OpenAiAgent, destinations: Sequence[Destination] = ()) -> None:
         self._settings = settings
+        self._destinations = destinations
         self._base_url = settings.base_url or OPENAI_URL
         self._key = settings.api_key.get_secret_value()
         self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+        self._takes_tools = True
 
     async def open(self) -> None:
         """See whether the server answers.
@@ -48,25 +57,62 @@ class OpenAiAgentEngine:
             raise UnavailableEngineError("which language model? set agent.openai.model")
         if self._client.is_closed():
             self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+        self._takes_tools = True
         await probe(self._client, _WHO)
 
-    async def reply(self, request: AgentRequest) -> AsyncGenerator[str | EndCall, None]:
+    async def warm(self) -> None:
+        """Open a connection, which the next question finds open: TLS to a far server is two round trips.
+
+        Raises:
+            EngineError: as ``open``.
+        """
+        await probe(self._client, _WHO)
+
+    async def reply(self, request: AgentRequest) -> AsyncGenerator[str | CallControl, None]:
         """As AgentEngine.reply.
 
         Raises:
             EngineError: by kind; transient if the answer is empty.
         """
-        system = paragraphs(request.system_prompt, said_first(request.history), go_on_after(request.unfinished))
-        messages = [
-            *([{"role": "system", "content": system}] if system else []),
-            *as_messages(request.history),
-            {"role": "user", "content": request.text},
-        ]
-        body = {"model": self._settings.model, "messages": messages}
-        async with contextlib.aclosing(stream_answer(self._client, _WHO, body)) as answer:
-            async for text in answer:
-                yield text
+        body = {"model": self._settings.model, "messages": self._messages(request)}
+        tools = CallTools(request.tools if self._takes_tools else (), self._destinations)
+        begun = False
+        try:
+            async with contextlib.aclosing(converse(self._client, _WHO, body, tools)) as answer:
+                async for piece in answer:
+                    begun = True
+                    yield piece
+                return
+        except EngineError as error:
+            # Ollama ("does not support tools"), llama.cpp and vLLM ("… tool choice requires …") refuse such a request.
+            if begun or not tools or "tool" not in str(error).lower():
+                raise
+            log.warning("the model takes no tools: it can't steer its calls", reason=str(error))
+            self._takes_tools = False
+        async with contextlib.aclosing(converse(self._client, _WHO, body, CallTools((), ()))) as answer:
+            async for piece in answer:
+                yield piece
 
     async def aclose(self) -> None:
         """Close its connections."""
         await self._client.close()
+
+    def _messages(self, request: AgentRequest) -> list[dict[str, Any]]:
+        opening = said_first(request.history)
+        history = newest(request.history, self._settings.history_lines, self._settings.history_chars)
+        system = paragraphs(request.system_prompt, opening, go_on_after(request.unfinished))
+        return [
+            *([{"role": "system", "content": system}] if system else []),
+            *as_messages(history),
+            {"role": "user", "content": request.text},
+        ]
+
+
+def newest(history: Sequence[Line], lines: int, chars: int) -> Sequence[Line]:
+    """The end of the conversation: as many lines as fit into both bounds, and always the last one."""
+    left = chars
+    for count, line in enumerate(reversed(history)):
+        left -= len(line.text)
+        if count == lines or (left < 0 and count):
+            return history[len(history) - count :]
+    return history

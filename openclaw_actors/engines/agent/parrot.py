@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from openclaw_actors.engines.agent.spoken_numbers import numbers_in, say_number
-from openclaw_actors.engines.protocols import AgentRequest, EndCall
+from openclaw_actors.engines.protocols import AgentRequest, CallControl, EndCall
 
 ABOUT = (
     "I can tell you the time, the date, and how long we have been talking. I can count, and do simple sums. "
@@ -66,7 +66,7 @@ class ParrotEngine:
     async def aclose(self) -> None:
         """It holds nothing."""
 
-    async def reply(self, request: AgentRequest) -> AsyncGenerator[str | EndCall, None]:
+    async def reply(self, request: AgentRequest) -> AsyncGenerator[str | CallControl, None]:
         """As AgentEngine.reply: word by word."""
         heard = _Heard(request.text, _words(request.text))
         leaving = _is_goodbye(heard)

@@ -30,23 +30,55 @@ _CLOSING_LINES = frozenset(
         "thanks for watching",
         "thank you for watching",
         "thank you so much for watching",
+        "thanks for watching and see you in the next video",
+        "i ll see you in the next video",
+        "see you in the next video",
+        "please subscribe",
         "please subscribe to my channel",
         "please like and subscribe",
+        "don t forget to subscribe",
         "subtitles by the amara org community",
         "transcription by castingwords",
         "untertitel der amara org community",
         "untertitel im auftrag des zdf für funk 2017",
+        "untertitelung des zdf 2020",
+        "vielen dank fürs zuschauen",
         "sous titres réalisés par la communauté d amara org",
+        "sous titrage société radio canada",
+        "sous titrage st 501",
+        "merci d avoir regardé cette vidéo",
         "subtítulos realizados por la comunidad de amara org",
+        "gracias por ver el video",
+        "sottotitoli creati dalla comunità amara org",
+        "legendas pela comunidade amara org",
+        "obrigado por assistir",
+        "ondertitels ingediend door de amara org gemeenschap",
+        "napisy stworzone przez społeczność amara org",
+        "izlediğiniz için teşekkür ederim",
+        "субтитры сделал dimatorzok",
+        "субтитры создавал dimatorzok",
+        "продолжение следует",
         "ご視聴ありがとうございました",
+        "チャンネル登録お願いします",
+        "시청해주셔서 감사합니다",
+        "구독과 좋아요 부탁드립니다",
+        "字幕由amara org社区提供",
+        "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目",
+        "اشتركوا في القناة",
     }
 )
-"""Never said on a call, and the most frequent of what Whisper says to silence."""
+"""Never said on a call, and the most frequent of what Whisper says to silence, by language."""
 
 _POLITE = frozenset({"thank you", "thanks", "bye", "bye bye", "you", "okay", "so"})
 """Said on calls, but said by Whisper to silence too: believed unless it suspects silence itself."""
 
 _SUSPECTS_SILENCE = 0.5
+
+_ECHO_WORDS = 3
+"""A caller may say a hot word, or two; three on end in the order of the settings are the settings."""
+
+_ASIDES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫]+")
+"""What captions say of sounds: [BLANK_AUDIO], (applause), *coughs*. A text of nothing else holds no words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +89,8 @@ class Decoded:
     seconds: float
     no_speech_prob: float
     average_log_probability: float
+    language: str = ""
+    """Empty where it had to be guessed and the guess is not sure."""
 
 
 def normalise(text: str) -> str:
@@ -75,15 +109,20 @@ def loops(text: str) -> bool:
     return compression_ratio(text) > COMPRESSION_RATIO or _LOOPS.search(normalise(text)) is not None
 
 
-def made_up(decoded: Decoded) -> bool:
-    """Whether nobody said this."""
-    words = normalise(decoded.text)
+def made_up(decoded: Decoded, *, hotwords: str = "") -> bool:
+    """Whether nobody said this. ``hotwords``: what the model was told to expect."""
+    words = normalise(_ASIDES.sub(" ", decoded.text))
     if not words or words in _CLOSING_LINES:
         return True
     if decoded.no_speech_prob > NO_SPEECH and decoded.average_log_probability < AVERAGE_LOG_PROBABILITY:
         return True
-    if decoded.no_speech_prob > _SUSPECTS_SILENCE and words in _POLITE:
+    if decoded.no_speech_prob > _SUSPECTS_SILENCE and (words in _POLITE or _echoes(words, normalise(hotwords))):
         return True
     if len(words) > _SHORT_TEXT + _CHARACTERS_PER_SECOND * decoded.seconds:
         return True
     return loops(decoded.text)
+
+
+def _echoes(words: str, hotwords: str) -> bool:
+    """Whether it only says again what it was told to expect, as Whisper does in silence."""
+    return words.count(" ") >= _ECHO_WORDS - 1 and f" {words} " in f" {hotwords} "

@@ -38,8 +38,8 @@ _POLL_S = 0.2
 
 
 class Fetcher:
-    """Jobs are ``("find", model)``, answered by a path or None, and ``("fetch", model)``, which streams the part that
-    has arrived, 0 to 1, until all has.
+    """Jobs are ``("find", model)``, answered by its repository and its path here or None, and ``("fetch", model)``,
+    which streams the part that has arrived, 0 to 1, until all has.
     """  # noqa: D205 - one sentence, longer than a line
 
     def __call__(self, job: tuple[str, str]) -> Any:
@@ -47,14 +47,15 @@ class Fetcher:
         verb, model = job
         return self._find(model) if verb == "find" else self._fetch(model)
 
-    def _find(self, model: str) -> str | None:
-        self._repository(model)
+    def _find(self, model: str) -> tuple[str, str | None]:
+        repository = self._repository(model)
         try:
             path = download_model(model, local_files_only=True)
         except (OSError, ValueError):  # LocalEntryNotFoundError is both, by the hub's version
-            return None
+            return repository, None
         # A download that broke off leaves the directory behind.
-        return str(path) if all((Path(path) / name).is_file() for name in ("model.bin", "config.json")) else None
+        complete = all((Path(path) / name).is_file() for name in ("model.bin", "config.json"))
+        return repository, str(path) if complete else None
 
     def _repository(self, model: str) -> str:
         repository = model if "/" in model else _MODELS.get(model)

@@ -37,7 +37,7 @@ class PocketSphinxEngine:
     async def transcribe(self, pcm: bytes, *, language: str = "", final: bool = True) -> Transcript:  # noqa: ARG002
         """Recognise one utterance as English, whatever ``language`` says: there is no other model."""
         deadline_s = _DEADLINE_S + len(pcm) / 2 / SAMPLE_RATE
-        return Transcript(await self._pool.run(pcm, deadline_s=deadline_s), "en")
+        return Transcript(await self._pool.run(pcm, deadline_s=deadline_s))
 
     async def aclose(self) -> None:
         """End the worker processes."""

@@ -21,6 +21,9 @@ class Recogniser:
         """The words of one whole utterance (16 kHz, mono, s16), lower case; empty if there are none."""
         if len(pcm) < _SHORTEST:
             return ""
+        # What it has learnt of one caller's noise would be taken for the next one's: of 29 utterances heard in another
+        # order 5 came out otherwise. 0.15 ms.
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         try:
             self._decoder.process_raw(pcm, False, True)  # search, and this is the full utterance

@@ -1,7 +1,7 @@
 """Phrases that were spoken before: in memory, least recently used out first, and the shareable ones on disk too.
 
 A cached greeting starts in microseconds; on edge-tts it costs a second. Only what holds nothing of a caller's
-(``shareable``: greeting, filler, apology) is ever written to disk.
+(``shareable``: greeting, filler, apology) is written to disk, unless ``tts.cache.keep_replies`` says otherwise.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from openclaw_actors.settings.sections import TtsCache
 
 log = get_logger(__name__)
 
-_SOUND = 1
+_SOUND = 2
 """Counts changes of trimming and encoding: what was made before one is not found after it."""
 
 _PACKET_OVERHEAD = 41
 """Bytes that CPython adds to a packet: 33 of its object, 8 of its place in the tuple."""
+
+_WORD_BYTES = 100
+"""Of a WordTime: its object, a float, an int and its place in the tuple."""
 
 
 def phrase_key(engine_key: str, codec: Codec, text: str) -> str:
@@ -54,6 +57,7 @@ class PhraseCache:
 
     def __init__(self, settings: TtsCache, disk_pool: Executor | None = None) -> None:
         self._max_bytes = settings.max_bytes
+        self._keep_all = settings.keep_replies
         self._memory: OrderedDict[str, Encoded] = OrderedDict()
         self._bytes = 0
         self._disk_pool = disk_pool
@@ -69,7 +73,7 @@ class PhraseCache:
             self._memory.move_to_end(key)
             metrics.tts_cache_requests_total.labels(result="memory").inc()
             return phrase
-        if self._files is not None and shareable:
+        if self._files is not None and (shareable or self._keep_all):
             loop = asyncio.get_running_loop()
             try:
                 phrase = await loop.run_in_executor(self._disk_pool, self._files.read, key)
@@ -85,7 +89,7 @@ class PhraseCache:
     def put(self, key: str, phrase: Encoded, *, shareable: bool = False) -> None:
         """Keep a whole phrase; if it is shareable, on disk too, in the background."""
         self._remember(key, phrase)
-        if self._files is not None and shareable:
+        if self._files is not None and (shareable or self._keep_all):
             write = asyncio.get_running_loop().run_in_executor(self._disk_pool, self._files.write, key, phrase)
             self._writes.add(write)
             write.add_done_callback(self._written)
@@ -114,4 +118,5 @@ class PhraseCache:
 
 
 def _bytes_of(phrase: Encoded) -> int:
-    return len(phrase.pcm) + sum(len(packet) + _PACKET_OVERHEAD for packet in phrase.packets)
+    packets = sum(len(packet) + _PACKET_OVERHEAD for packet in phrase.packets)
+    return len(phrase.pcm) + packets + _WORD_BYTES * len(phrase.words)

@@ -1,7 +1,8 @@
 """Phrases as files: one each, written whole or not at all, the oldest removed when they are too many bytes.
 
-Blocking; any thread may call. A file: ``magic``, CRC-32 of all that follows, the number of packets (32 bits each,
-little-endian), each packet's length (16 bits), the packets, the PCM.
+Blocking; any thread may call. A file: ``magic``, CRC-32 of what follows the counts, the number of packets and of words
+(32 bits each, little-endian), each packet's length (16 bits), each word's end (seconds as a float of 64 bits,
+letters as 32), the packets, the PCM.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections import OrderedDict
 from pathlib import Path
 
 from openclaw_actors.media.codecs import Encoded
+from openclaw_actors.messages import WordTime
 
-_MAGIC = b"phrase1\n"
-_HEAD = struct.Struct("<8sII")
+_MAGIC = b"phrase2\n"
+_HEAD = struct.Struct("<8sIII")
+_WORD = struct.Struct("<dI")
 _SUFFIX = ".phrase"
 _UNFINISHED = ".part"
 
@@ -102,20 +105,23 @@ class PhraseFiles:
 def _format(phrase: Encoded) -> bytes:
     count = len(phrase.packets)
     lengths = struct.pack(f"<{count}H", *map(len, phrase.packets))
-    body = lengths + b"".join(phrase.packets) + phrase.pcm
-    return _HEAD.pack(_MAGIC, zlib.crc32(body), count) + body
+    words = b"".join(_WORD.pack(word.at, word.chars) for word in phrase.words)
+    body = lengths + words + b"".join(phrase.packets) + phrase.pcm
+    return _HEAD.pack(_MAGIC, zlib.crc32(body), count, len(phrase.words)) + body
 
 
 def _parse(content: bytes) -> Encoded | None:
     """The phrase, or None if the file isn't what was written."""
     if len(content) < _HEAD.size:
         return None
-    magic, checksum, count = _HEAD.unpack_from(content)
+    magic, checksum, count, spoken = _HEAD.unpack_from(content)
     body = content[_HEAD.size :]
-    if magic != _MAGIC or checksum != zlib.crc32(body) or len(body) < 2 * count:
+    at = 2 * count + _WORD.size * spoken
+    if magic != _MAGIC or checksum != zlib.crc32(body) or len(body) < at:
         return None
-    packets, at = [], 2 * count
+    words = tuple(WordTime(*found) for found in _WORD.iter_unpack(body[2 * count : at]))
+    packets = []
     for length in struct.unpack_from(f"<{count}H", body):
         packets.append(body[at : at + length])
         at += length
-    return Encoded(tuple(packets), body[at:])
+    return Encoded(tuple(packets), body[at:], words)

@@ -17,6 +17,8 @@ import edge_tts.communicate
 from edge_tts.exceptions import EdgeTTSException, NoAudioReceived
 
 from openclaw_actors.engines.protocols import OWN_VOICE, Voice
+from openclaw_actors.engines.tts.edge_voices import choose_voice, faster, higher
+from openclaw_actors.engines.tts.word_places import WordPlaces
 from openclaw_actors.errors import (
     BrokenEngineError,
     EngineError,
@@ -25,7 +27,11 @@ from openclaw_actors.errors import (
     UnavailableEngineError,
 )
 from openclaw_actors.media.voice_stream import Mp3Decoder
+from openclaw_actors.messages import WordTime
+from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import EdgeTts
+
+log = get_logger(__name__)
 
 _T = TypeVar("_T")
 
@@ -35,6 +41,9 @@ _PROBE_S = 5.0
 _CONNECT_S = 3
 _SILENCE_S = 8
 """No byte for so long: lost. The stage's own deadline for the first sound is shorter."""
+
+_TICKS = 10_000_000
+"""In a second: the service counts in 100 ns."""
 
 _WHO = "Microsoft's speech service"
 
@@ -54,6 +63,7 @@ class EdgeTtsEngine:
 
     def __init__(self, settings: EdgeTts, *, endpoint: str = "") -> None:
         self._settings = settings
+        self._mute: set[str] = set()
         if endpoint:
             vars(edge_tts.communicate)["WSS_URL"] = endpoint
 
@@ -75,24 +85,34 @@ class EdgeTtsEngine:
 
     def cache_key(self, voice: Voice = OWN_VOICE) -> str:
         """As TtsEngine.cache_key."""
-        return f"{self.name}/{self._voice(voice)}/{self._settings.rate}/{self._settings.pitch}"
+        return f"{self.name}/{self._voice(voice)}/{self._rate(voice)}/{self._pitch(voice)}"
 
     def _voice(self, voice: Voice) -> str:
-        return voice.name or self._settings.voice
+        chosen = choose_voice(voice.name, voice.language, self._settings.voice)
+        return self._settings.voice if chosen in self._mute else chosen
 
-    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes, None]:
+    def _rate(self, voice: Voice) -> str:
+        return faster(self._settings.rate, voice.rate)
+
+    def _pitch(self, voice: Voice) -> str:
+        return higher(self._settings.pitch, voice.pitch_hz)
+
+    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes | WordTime, None]:
         """As TtsEngine.speak.
 
         Raises:
             EngineError: by kind; transient if the sound breaks off.
         """
-        decoder = Mp3Decoder(self.sample_rate)
-        with _faults():
-            request = self._request(text, self._voice(voice))
+        decoder, places = Mp3Decoder(self.sample_rate), WordPlaces(text)
+        with _faults(), self._minding(self._voice(voice)):
+            request = self._request(text, voice)
             async with contextlib.aclosing(_in_a_task(request.stream())) as messages:
                 async for message in messages:
-                    if message["type"] == "audio" and (pcm := decoder.push(message["data"])):
-                        yield pcm
+                    if message["type"] == "audio":
+                        if pcm := decoder.push(message["data"]):
+                            yield pcm
+                    elif chars := places.end_of(message["text"]):
+                        yield WordTime((message["offset"] + message["duration"]) / _TICKS, chars)
             # The package ends in silence when the connection does. What it has counted of the phrase is set to zero by
             # the service's own ``turn.end``.
             if request.state["chunk_audio_bytes"]:
@@ -103,14 +123,25 @@ class EdgeTtsEngine:
     async def aclose(self) -> None:
         """It holds nothing: each phrase has its own connection, which the service wants so."""
 
-    def _request(self, text: str, voice: str) -> edge_tts.Communicate:
-        settings = self._settings
+    @contextlib.contextmanager
+    def _minding(self, name: str) -> Iterator[None]:
+        """A voice that a call asks for, and that the service does not have, is not asked for again."""
+        try:
+            yield
+        except NoAudioReceived:
+            if name != self._settings.voice:
+                self._mute.add(name)
+                log.warning("a voice has no sound; the settings' speaks in its place", voice=name)
+            raise
+
+    def _request(self, text: str, voice: Voice) -> edge_tts.Communicate:
         try:
             return edge_tts.Communicate(
                 text,
-                voice,
-                rate=settings.rate,
-                pitch=settings.pitch,
+                self._voice(voice),
+                rate=self._rate(voice),
+                pitch=self._pitch(voice),
+                boundary="WordBoundary",
                 connect_timeout=_CONNECT_S,
                 receive_timeout=_SILENCE_S,
             )

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import itertools
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import espeakng_loader
 
 from openclaw_actors.errors import BrokenEngineError, UnavailableEngineError
+from openclaw_actors.messages import WordTime
 
 SAMPLE_RATE = 22_050
 """Hz; what every voice of espeak-ng's own synthesiser makes."""
@@ -28,6 +32,10 @@ _RATE = 1
 _OK = 0
 _BUFFER_MS = 60
 """Sound in one call of the callback. Its first comes after 0.2-1 ms."""
+_EVENT_LIST_ENDS = 0
+_EVENT_WORD = 1
+_SLOWEST, _FASTEST = 80, 450
+"""Words a minute that espeak-ng can speak."""
 
 
 class _Voice(ctypes.Structure):
@@ -46,8 +54,31 @@ class _Voice(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+class _Event(ctypes.Structure):
+    """``espeak_EVENT``."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),  # letters, the first is 1
+        ("length", ctypes.c_int),  # of the word, in letters
+        ("audio_position", ctypes.c_int),  # milliseconds
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
 """``t_espeak_callback``: samples, their count, events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How one phrase is spoken: the first of ``voices`` that there is, else the settings'; ``rate`` times as fast."""
+
+    voices: tuple[str, ...] = ()
+    rate: float = 1.0
 
 
 class EspeakLibrary:
@@ -70,23 +101,29 @@ class EspeakLibrary:
         rate = self._library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data, _DONT_EXIT)
         if rate != SAMPLE_RATE:
             raise UnavailableEngineError(f"espeak-ng can't use its data: it answered {rate} Hz, not {SAMPLE_RATE}")
-        if self._library.espeak_SetVoiceByName(voice.encode()) != _OK:
-            near = difflib.get_close_matches(voice, self._voices(), n=3)
+        self._places = self._voices()
+        if not self._has(voice):
+            near = difflib.get_close_matches(voice, self._places, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "tts.espeak_ng.voice takes a language, as en-us"
             raise UnavailableEngineError(f"espeak-ng has no voice {voice!r}; {hint}")
-        self._library.espeak_SetParameter(_RATE, speed, 0)
+        self._own, self._speed = voice, speed
+        self._last: tuple[str, int] = ("", 0)
         self._callback = _Callback(self._made)
         self._library.espeak_SetSynthCallback(self._callback)
-        self._sound: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._sound: queue.SimpleQueue[bytes | WordTime | None] = queue.SimpleQueue()
+        self._word_end = 0
         self._stopped = threading.Event()
 
-    def __call__(self, text: str) -> Iterator[bytes]:
-        """Speak: yields sound as it is made; closing the generator stops the making.
+    def __call__(self, job: tuple[str, Order]) -> Iterator[bytes | WordTime]:
+        """Speak: yields sound as it is made, and when each word ends; closing the generator stops the making.
 
         Raises:
             BrokenEngineError: the library refused the text.
         """
+        text, order = job
+        self._take(order)
         self._stopped.clear()
+        self._word_end = 0
         self._sound = queue.SimpleQueue()
         outcome: list[int] = []
         synthesis = threading.Thread(target=self._synthesise, args=(text, outcome), name="espeak-ng")
@@ -100,6 +137,17 @@ class EspeakLibrary:
         if outcome != [_OK]:
             raise BrokenEngineError(f"espeak-ng answered with error {outcome}")
 
+    def _take(self, order: Order) -> None:
+        """Take the voice and the speed that are asked for; a voice that was taken before costs nothing."""
+        speed = max(_SLOWEST, min(_FASTEST, round(self._speed * order.rate)))
+        for voice in (*order.voices, self._own):
+            if (voice, speed) == self._last:
+                return
+            if self._has(voice):
+                self._library.espeak_SetParameter(_RATE, speed, 0)
+                self._last = (voice, speed)
+                return
+
     def _synthesise(self, text: str, outcome: list[int]) -> None:
         try:
             # A zero byte would end the text early. No SSML, no phoneme brackets: text can't command the voice.
@@ -112,19 +160,39 @@ class EspeakLibrary:
         finally:
             self._sound.put(None)
 
-    def _made(self, samples: int | None, count: int, _events: int | None) -> int:
+    def _made(self, samples: int | None, count: int, events: Any) -> int:
         """Called by the library with sound, None at the end of a text; a 1 in return stops it."""
+        self._tell_words(events)
         if samples and count > 0:
             self._sound.put(ctypes.string_at(samples, count * 2))
         return int(self._stopped.is_set())
 
-    def _voices(self) -> list[str]:
-        """Every language that has a voice."""
+    def _tell_words(self, events: Any) -> None:
+        """The library tells where a word begins: there the one before it has ended."""
+        for number in itertools.count() if events else ():
+            event = events[number]
+            if event.type == _EVENT_LIST_ENDS:
+                return
+            if event.type == _EVENT_WORD:
+                if self._word_end:
+                    self._sound.put(WordTime(event.audio_position / 1000, self._word_end))
+                self._word_end = event.text_position - 1 + event.length
+
+    def _has(self, voice: str) -> bool:
+        """Whether there is such a voice; it is taken. British English is the voice ``en``, and found as en-gb too."""
+        language, plus, variant = voice.partition("+")
+        place = self._places.get(language.lower(), "")
+        names = (voice, f"{place}{plus}{variant}" if place else "")
+        return any(name and self._library.espeak_SetVoiceByName(name.encode()) == _OK for name in names)
+
+    def _voices(self) -> dict[str, str]:
+        """Every language that has a voice, and the voice's file."""
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         listed = self._library.espeak_ListVoices(None)
-        languages = []
+        languages = {}
         for voice in listed:
             if not voice:
                 break
-            languages.append((voice.contents.languages or b" ")[1:].decode("utf-8", "replace"))
+            name = (voice.contents.languages or b" ")[1:].decode("utf-8", "replace")
+            languages[name] = (voice.contents.identifier or b"").decode("utf-8", "replace")
         return languages

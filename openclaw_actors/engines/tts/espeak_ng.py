@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 from importlib.metadata import version
 
 from openclaw_actors.engines.protocols import OWN_VOICE, Voice
-from openclaw_actors.engines.tts.espeak_library import SAMPLE_RATE
+from openclaw_actors.engines.tts.espeak_library import SAMPLE_RATE, Order
 from openclaw_actors.engines.workers import WorkerPool
+from openclaw_actors.messages import WordTime
 from openclaw_actors.settings.sections import EspeakNg
 
 _DEADLINE_S = 10.0
@@ -26,7 +27,8 @@ class EspeakNgEngine:
     sample_rate = SAMPLE_RATE
 
     def __init__(self, settings: EspeakNg) -> None:
-        self._key = f"espeak-ng/{version('espeakng-loader')}/{settings.voice}/{settings.speed}"
+        self._settings = settings
+        self._version = version("espeakng-loader")
         self._pool = WorkerPool(
             self.name,
             "openclaw_actors.engines.tts.espeak_library:EspeakLibrary",
@@ -41,13 +43,23 @@ class EspeakNgEngine:
         """
         await self._pool.start()
 
-    def cache_key(self, voice: Voice = OWN_VOICE) -> str:  # noqa: ARG002 - it has but one
+    def cache_key(self, voice: Voice = OWN_VOICE) -> str:
         """As TtsEngine.cache_key."""
-        return self._key
+        settings = self._settings
+        return f"{self.name}/{self._version}/{settings.voice}/{settings.speed}/{self._order(voice)}"
 
-    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes, None]:  # noqa: ARG002
+    def _order(self, voice: Voice) -> Order:
+        """Its own voice has a language, which that of the call must not change without need."""
+        language = voice.language.lower()
+        primary = language.partition("-")[0]
+        if self._settings.voice.partition("-")[0].partition("+")[0] == primary:
+            language = primary = ""
+        return Order(tuple(filter(None, (voice.name, language, primary))), voice.rate)
+
+    async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes | WordTime, None]:
         """As TtsEngine.speak."""
-        async with contextlib.aclosing(self._pool.stream(text, deadline_s=_DEADLINE_S)) as sound:
+        job = (text, self._order(voice))
+        async with contextlib.aclosing(self._pool.stream(job, deadline_s=_DEADLINE_S)) as sound:
             async for chunk in sound:
                 yield chunk
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+
+from openai import BadRequestError, NotFoundError, UnprocessableEntityError, omit
 
 from openclaw_actors.engines.openai_service import OPENAI_URL, connect, faults, probe
 from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.errors import BrokenEngineError, TransientEngineError, UnavailableEngineError
 from openclaw_actors.media.voice_stream import VoiceStream
+from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import OpenAiTts
+
+log = get_logger(__name__)
 
 _SILENCE_S = 10.0
 """No byte for so long: lost. The stage's own deadline for the first sound is shorter."""
@@ -29,6 +35,8 @@ class OpenAiTtsEngine:
 
     def __init__(self, settings: OpenAiTts) -> None:
         self._settings = settings
+        self._unknown: set[str] = set()
+        """Voices that a call asked for and the server refused: other servers of this API have names of their own."""
         self._base_url = settings.base_url or OPENAI_URL
         self._key = settings.api_key.get_secret_value()
         self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
@@ -49,10 +57,12 @@ class OpenAiTtsEngine:
     def cache_key(self, voice: Voice = OWN_VOICE) -> str:
         """As TtsEngine.cache_key."""
         settings = self._settings
-        return "/".join((self.name, self._base_url, settings.model, self._voice(voice), settings.response_format))
+        return "/".join(
+            (self.name, self._base_url, settings.model, self._voice(voice), settings.response_format, f"{voice.rate:g}")
+        )
 
     def _voice(self, voice: Voice) -> str:
-        return voice.name or self._settings.voice
+        return self._settings.voice if voice.name in self._unknown else voice.name or self._settings.voice
 
     async def speak(self, text: str, voice: Voice = OWN_VOICE) -> AsyncGenerator[bytes, None]:
         """As TtsEngine.speak.
@@ -61,14 +71,16 @@ class OpenAiTtsEngine:
             EngineError: by kind; transient if the sound breaks off or there is none.
         """
         stream = VoiceStream(self.sample_rate)
+        name = self._voice(voice)
         request = self._client.audio.speech.with_streaming_response.create(
             input=text,
             model=self._settings.model,
-            voice=self._voice(voice),
+            voice=name,
             response_format=self._settings.response_format,
+            speed=omit if voice.rate == 1 else min(4.0, max(0.25, voice.rate)),
         )
         heard = False
-        with faults("the speech server"):
+        with faults("the speech server"), self._minding(name):
             async with request as response:
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(_NO_SOUND):
@@ -82,6 +94,17 @@ class OpenAiTtsEngine:
                 yield pcm
         if not heard:
             raise TransientEngineError("the speech server sent no sound")
+
+    @contextlib.contextmanager
+    def _minding(self, name: str) -> Iterator[None]:
+        """A voice of a call's that is refused is not asked for again: the settings' speaks in its place."""
+        try:
+            yield
+        except (BadRequestError, NotFoundError, UnprocessableEntityError):
+            if name != self._settings.voice:
+                self._unknown.add(name)
+                log.warning("the speech server refuses a voice; the settings' speaks in its place", voice=name)
+            raise
 
     async def aclose(self) -> None:
         """Close its connections."""

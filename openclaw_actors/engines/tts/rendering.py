@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openclaw_actors.engines.protocols import TtsEngine, Voice
 from openclaw_actors.errors import BrokenEngineError, EngineError
 from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
 from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
+from openclaw_actors.messages import WordTime
 
 _FIRST_SLICE_S = 0.06
 """Sound encoded at a time until the first packets are out: 0.7 ms of work."""
@@ -33,6 +34,10 @@ class _Road:
 
     def push(self, pcm: bytes) -> Encoded:
         return self._encoder.encode(self._trailing.push(self._leading.push(pcm)))
+
+    @property
+    def dropped_s(self) -> float:
+        return self._leading.dropped_s
 
     def flush(self) -> Encoded:
         rest = self._trailing.push(self._leading.flush()) + self._trailing.flush()
@@ -75,6 +80,7 @@ class Rendering:
         self._road = _Road(codec, engine.sample_rate)
         self._slice_bytes = [round(seconds * engine.sample_rate) * 2 for seconds in (_FIRST_SLICE_S, _SLICE_S)]
         self._pcm = bytearray()
+        self._words: list[WordTime] = []
         self._pcm_ends = False
         self._more_pcm = asyncio.Event()
         self._chunks: list[Encoded] = []
@@ -137,7 +143,7 @@ class Rendering:
             while pcm := await self._next_slice():
                 self._publish(await self._loop.run_in_executor(self._pool, self._road.push, pcm))
             await reader  # raises what the engine did
-            self._publish(await self._loop.run_in_executor(self._pool, self._road.flush))
+            self._publish(await self._loop.run_in_executor(self._pool, self._road.flush), last=True)
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -146,8 +152,11 @@ class Rendering:
         try:
             sound = self._engine.speak(self._phrase.text, self._phrase.voice)
             async with contextlib.aclosing(sound):  # type: ignore[type-var]  # an async generator in all engines
-                async for pcm in sound:
-                    self._pcm += pcm
+                async for piece in sound:
+                    if isinstance(piece, WordTime):
+                        self._words.append(piece)
+                        continue
+                    self._pcm += piece
                     self._more_pcm.set()
         finally:
             self._pcm_ends = True
@@ -163,7 +172,10 @@ class Rendering:
         del self._pcm[:size]
         return pcm
 
-    def _publish(self, encoded: Encoded) -> None:
-        if encoded:
-            self._chunks.append(encoded)
+    def _publish(self, encoded: Encoded, *, last: bool = False) -> None:
+        if encoded or (last and self._words and self._chunks):
+            dropped = self._road.dropped_s
+            words = tuple(WordTime(max(0.0, word.at - dropped), word.chars) for word in self._words)
+            self._words.clear()
+            self._chunks.append(replace(encoded, words=words))
             self._news.set()

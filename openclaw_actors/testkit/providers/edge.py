@@ -30,6 +30,7 @@ FRAME_BYTES = 144
 
 _PATH = "/consumer/speech/synthesize/readaloud/edge/v1"
 _FRAMES_A_MESSAGE = 5
+_TICKS = 10_000_000
 
 EdgeFaultKind = Literal["status", "no_audio", "drop", "hang", "garbage", "unknown_path"]
 
@@ -139,7 +140,8 @@ class FakeEdge(FakeServer):
         await turn.text("turn.end", {})
 
     async def _speak(self, request: web.Request, turn: _Turn, entry: EdgeRequest, fault: EdgeFault | None) -> None:
-        sound = to_mp3(self._voice(entry.text))
+        pcm = self._voice(entry.text)
+        sound, seconds = to_mp3(pcm), len(pcm) / 2 / RATE
         if fault and fault.kind == "garbage":
             sound = bytes(range(256)) * 12
         await asyncio.sleep(self._first_audio_s)
@@ -155,7 +157,7 @@ class FakeEdge(FakeServer):
                 await asyncio.sleep(self._message_s)
             await turn.audio(sound[start : start + step])
             if number == 0:
-                await turn.word(entry.text)
+                await turn.boundaries(entry, seconds)
         await turn.audio(b"")
 
 
@@ -176,11 +178,15 @@ class _Turn:
         head = f"X-RequestId:{self._id}\r\n{kind}X-StreamId:1\r\nPath:audio\r\n".encode()
         await self._socket.send_bytes(len(head).to_bytes(2, "big") + head + data)
 
-    async def word(self, text: str) -> None:
-        """Metadata of the first boundary, in ticks of 100 ns."""
-        word = {"Text": text, "Length": len(text), "BoundaryType": "SentenceBoundary"}
-        data = {"Offset": 1_000_000, "Duration": 3_000_000, "text": word}
-        await self.text("audio.metadata", {"Metadata": [{"Type": "SentenceBoundary", "Data": data}]})
+    async def boundaries(self, entry: EdgeRequest, seconds: float) -> None:
+        """When each word, or the sentence, is said, in ticks of 100 ns; each letter takes as long as another."""
+        words = entry.config["metadataoptions"]["wordBoundaryEnabled"] == "true"
+        kind = "WordBoundary" if words else "SentenceBoundary"
+        tick = seconds * _TICKS / max(1, len(entry.text))
+        for found in re.finditer(r"\w[\w']*" if words else r"(?s).+", entry.text):
+            word = {"Text": found[0], "Length": len(found[0]), "BoundaryType": kind}
+            data = {"Offset": int(found.start() * tick), "Duration": int(len(found[0]) * tick), "text": word}
+            await self.text("audio.metadata", {"Metadata": [{"Type": kind, "Data": data}]})
 
 
 def _read_ssml(ssml: str, entry: EdgeRequest) -> None:

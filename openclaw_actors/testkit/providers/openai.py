@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
-from openclaw_actors.testkit.providers.plan import Fault, Route, StubPlan
+from openclaw_actors.testkit.providers.plan import Answer, Fault, Route, StubPlan
 from openclaw_actors.testkit.providers.server import FakeServer
 
 SPEECH_RATE = 24_000
 """Hz of ``response_format=pcm``."""
+
+_CALL_NUMBERS = itertools.count(1)
 
 _CHUNK = 9_600
 """Bytes a chunk of speech: 200 ms."""
@@ -42,6 +45,8 @@ class StubRequest:
     body: dict[str, Any]
     audio: bytes = b""
     """The uploaded file, for transcriptions."""
+    peer: int = 0
+    """The client's port: requests on one connection have the same."""
     outcome: Outcome = "pending"
     """``cancelled``: the client went away before the answer was whole."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -121,7 +126,7 @@ class OpenAiStub(FakeServer):
         self, route: Route, web_request: web.Request, body: dict[str, Any], audio: bytes = b""
     ) -> AsyncIterator[Fault | None]:
         """Record the request and its outcome; give its fault, once that fault's share before the answer is done."""
-        entry = StubRequest(route, time.monotonic(), body, audio)
+        entry = StubRequest(route, time.monotonic(), body, audio, peer=_port_of(web_request))
         self.requests.append(entry)
         self._changed.set()
         try:
@@ -162,42 +167,70 @@ class OpenAiStub(FakeServer):
             return web.json_response({"object": "list", "data": models})
 
     async def _transcriptions(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        upload = form.get("file")
-        if not isinstance(upload, web.FileField):
+        fields: dict[str, str] = {}
+        audio: bytes | None = None
+        # Part by part: request.post() would put the file into a temporary one, which a client that goes leaves open.
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                raise _problem(400, "a form within the form")
+            if part.name == "file":
+                audio = bytes(await part.read())
+            else:
+                fields[str(part.name)] = await part.text()
+        if audio is None:
             raise _problem(400, "file: Field required")
-        audio = upload.file.read()
-        upload.file.close()
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
         async with self._request("transcriptions", request, fields, audio) as fault:
-            if fault:
+            streamed = fields.get("stream") == "true"
+            if streamed and self.plan.transcript_stream == "refused":
+                raise _problem(400, "Unrecognized request argument supplied: stream", "unknown_parameter")
+            if fault and (fault.kind in {"garbage", "empty"} or self.plan.transcript_stream == "ignored"):
                 return _nonsense(fault)
             await asyncio.sleep(self.plan.stt_delay_s)
             said = self.plan.transcript
             heard = said if isinstance(said, str) else said(audio)
             text = heard if isinstance(heard, str) else await heard
+            if streamed and self.plan.transcript_stream != "ignored":
+                return await self._stream_transcript(request, text, fault)
             if fields.get("response_format") == "text":
                 return web.Response(text=text)
             return web.json_response({"text": text})
+
+    async def _stream_transcript(self, request: web.Request, text: str, fault: Fault | None) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        openai = self.plan.transcript_stream == "openai"
+        for number, token in enumerate(_tokens(text)):
+            if fault and number and number == fault.after:
+                await _strike(request, fault)
+            chunk = {"object": "transcription.chunk", "choices": [{"index": 0, "delta": {"content": token}}]}
+            await _send_event(response, {"type": "transcript.text.delta", "delta": token} if openai else chunk)
+        last = {"object": "transcription.chunk", "choices": [{"index": 0, "delta": {"content": ""}}]}
+        await _send_event(response, {"type": "transcript.text.done", "text": text} if openai else last)
+        await response.write(b"data: [DONE]\n\n")
+        return response
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await _json(request)
         async with self._request("chat", request, body) as fault:
             if fault and fault.kind in {"garbage", "empty"} and not body.get("stream"):
                 return _nonsense(fault)
+            if body.get("tools") and not self.plan.takes_tools:
+                raise _problem(400, f"{body.get('model')} does not support tools")
             await asyncio.sleep(self.plan.first_token_s)
-            think = self.plan.reply
-            text = think if isinstance(think, str) else think(body["messages"])
+            think = self.plan.reply(body["messages"]) if callable(self.plan.reply) else self.plan.reply
+            answer = Answer(think) if isinstance(think, str) else think
             if fault and fault.kind == "empty":
-                text = ""
+                answer = Answer()
             if not body.get("stream"):
-                message = {"role": "assistant", "content": text}
-                choice = {"index": 0, "message": message, "finish_reason": "stop"}
+                message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+                if answer.calls:
+                    message["tool_calls"] = [_tool_call(*call) for call in answer.calls]
+                choice = {"index": 0, "message": message, "finish_reason": _finish(answer)}
                 return web.json_response(_completion("chat.completion", body) | {"choices": [choice]})
-            return await self._stream_chat(request, body, text, fault)
+            return await self._stream_chat(request, body, answer, fault)
 
     async def _stream_chat(
-        self, request: web.Request, body: dict[str, Any], text: str, fault: Fault | None
+        self, request: web.Request, body: dict[str, Any], answer: Answer, fault: Fault | None
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -205,7 +238,8 @@ class OpenAiStub(FakeServer):
             await response.write(b"data: {not json\n\n")
             return response
         head = _completion("chat.completion.chunk", body)
-        for number, token in enumerate(_tokens(text)):
+        deltas: list[dict[str, Any]] = [{"content": token} for token in _tokens(answer.text)]
+        for number, delta in enumerate([*deltas, *_call_deltas(answer)]):
             if fault and number and number == fault.after:
                 await _strike(request, fault)
             if fault and number == fault.after and fault.kind == "error":
@@ -213,9 +247,10 @@ class OpenAiStub(FakeServer):
                 return response
             if number:
                 await asyncio.sleep(self.plan.token_s)
-            delta = {"index": 0, "delta": {"content": token}, "finish_reason": None}
-            await _send_event(response, head | {"choices": [delta]})
-        await _send_event(response, head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+            choice = {"index": 0, "delta": delta, "finish_reason": None}
+            await _send_event(response, head | {"choices": [choice]})
+        last = {"index": 0, "delta": {}, "finish_reason": _finish(answer)}
+        await _send_event(response, head | {"choices": [last]})
         await response.write(b"data: [DONE]\n\n")
         return response
 
@@ -240,6 +275,32 @@ def _tokens(text: str) -> list[str]:
     """Words with the space before them, as a model's tokens mostly are."""
     words = text.split(" ")
     return [words[0], *(f" {word}" for word in words[1:])] if text else []
+
+
+def _port_of(request: web.Request) -> int:
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return int(peer[1]) if peer else 0
+
+
+def _finish(answer: Answer) -> str:
+    return "tool_calls" if answer.calls else "stop"
+
+
+def _tool_call(name: str, arguments: str) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return {"id": f"call_{next(_CALL_NUMBERS)}", "type": "function", "function": function}
+
+
+def _call_deltas(answer: Answer) -> Iterator[dict[str, Any]]:
+    """Each call's id and name first, then its arguments in pieces: parallel calls are told apart by their index."""
+    calls = [_tool_call(*call) for call in answer.calls]
+    for index, call in enumerate(calls):
+        head = call | {"index": index, "function": call["function"] | {"arguments": ""}}
+        yield {"tool_calls": [head]}
+    for index, call in enumerate(calls):
+        arguments = call["function"]["arguments"]
+        for start in range(0, len(arguments), 7):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": arguments[start : start + 7]}}]}
 
 
 def _completion(kind: str, body: dict[str, Any]) -> dict[str, Any]:

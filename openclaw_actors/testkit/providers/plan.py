@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Route = Literal["transcriptions", "chat", "speech", "models"]
 FaultKind = Literal["status", "drop", "hang", "garbage", "empty", "error", "slow"]
 
 Hear = Callable[[bytes], str | Awaitable[str]]
 """Takes the uploaded audio file, gives its words, at once or as soon as a recogniser has them."""
-Think = Callable[[list[dict[str, str]]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model answers: words, then calls of tools.
+
+    Args:
+        text: what it says before the calls.
+        calls: (name, arguments) of each, the arguments as the model writes them, so mostly JSON.
+    """
+
+    text: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+
+
+Think = Callable[[list[dict[str, Any]]], str | Answer]
 """Takes the chat's messages, gives the reply."""
 Speak = Callable[[str], bytes]
 """Takes a text, gives 24 kHz mono s16."""
@@ -45,6 +60,8 @@ class StubPlan:
     Args:
         stt_delay_s: a transcription takes this long.
         transcript: what every utterance says, or how to tell.
+        transcript_stream: how ``stream=true`` is answered: ``ignored`` gives plain JSON, ``refused`` a 400, ``openai``
+            its events, ``vllm`` chunks as of a chat.
         first_token_s: the model thinks this long before its first token.
         token_s: and this long before each further one.
         reply: what it answers, or how to tell.
@@ -52,13 +69,15 @@ class StubPlan:
         leading_silence_s: a voice begins with so much silence, as edge-tts and others do (185 ms measured).
         voice: the sound after that; None: a buzz of 70 ms a character.
         api_key: when set, any other bearer token is answered 401.
+        takes_tools: a model that does not refuses a request with ``tools``, as Ollama does.
     """
 
     stt_delay_s: float = 0.05
     transcript: str | Hear = "What is the weather like in Paris today?"
+    transcript_stream: Literal["ignored", "refused", "openai", "vllm"] = "ignored"
     first_token_s: float = 0.1
     token_s: float = 0.01
-    reply: str | Think = (
+    reply: str | Answer | Think = (
         "It is sunny in Paris today, with a light wind from the west. "
         "You will not need an umbrella this afternoon, though the evening may be cooler than the day was."
     )
@@ -66,3 +85,4 @@ class StubPlan:
     leading_silence_s: float = 0.185
     voice: Speak | None = None
     api_key: str = ""
+    takes_tools: bool = True

@@ -1,0 +1,168 @@
+"""Echo protection: our own voice, coming back from the caller's loudspeaker, is no caller.
+
+Browsers and telephones cancel echo mostly, speakerphones often do not, and a voice detector finds even an echo of
+-30 dB. What comes in is therefore compared with what was sent: as far as it can be made of the sound that was sent
+up to 0.7 s ago, by filtering (coherence), it is echo.
+
+Measured by `python -m tests.load.echo`: see docs/latency.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from openclaw_actors.media.sent_voice import SentVoice
+from openclaw_actors.messages import SAMPLE_RATE
+from openclaw_actors.turns.vad import WINDOW, Vad, Window
+
+_RATE = SAMPLE_RATE // 2
+"""Hz at which the two are compared: 4 kHz of speech are plenty, and telephones have no more."""
+
+_LOOK = round(0.3 * _RATE)
+"""Samples of the caller that are looked at. 0.2 s take one strange voice in ten for an echo, 0.5 s answer late."""
+
+_LATEST = round(0.7 * _RATE)
+"""Samples by which an echo may be late: network both ways, two jitter buffers, the room."""
+
+_MARGIN = round(0.08 * SAMPLE_RATE)
+"""Samples at 16 kHz by which the two clocks may be off: the caller's first packet may have come late by so much."""
+
+_ECHO = 0.4
+"""Part of the energy that the sent sound explains, from which on it is echo. In a room with 0.3 s of reverberation and
+a distorting loudspeaker, through Opus both ways, echoes have 0.68 and more in 95 % of all windows (-30 dB: 0.64), other
+voices 0.3 and less in 95 %, 0.38 in 99 %."""
+
+_SURE = 0.6
+"""From here on the delay is taken to be known: at the first sound after a pause it can't be told anew."""
+
+_WHITENING = 0.7
+"""How much of each frequency's level the search for the delay ignores: 0 finds the pitch, 1 the noise."""
+
+_FFT = 16_384
+_BLOCK, _HOP = 256, 64
+_LOW, _HIGH = 7, 120
+"""Of a block's spectrum: 220 to 3,750 Hz."""
+
+_AUDIBLE = 0.35
+"""Probability of a voice below which there is nothing to explain (turns/endpointing.py)."""
+
+_WITHIN = SAMPLE_RATE
+"""Samples after our voice has ended in which an echo is still to be reckoned with: its delay and the room's."""
+
+_STRANGE_AMID_ECHO, _STRANGE_AT_FIRST = 2, 5
+"""Windows in a row that the sent sound can't explain, from which on they are the caller's: where there has been an echo
+within a second (one alone is our first sound after a pause, of which there is too little to compare), and while it is
+not known yet whether this line has an echo. Else the first counts."""
+
+_CLEAN = 31
+"""Windows (1 s) in which we spoke and no voice came back: this line has no echo."""
+
+_FREQUENCIES = np.fft.rfftfreq(_FFT, 1 / _RATE)
+_BAND = (_FREQUENCIES >= 200) & (_FREQUENCIES <= 3_700)
+_SHAPE = np.hanning(_BLOCK).astype(np.float32)
+
+Sound = npt.NDArray[np.float32]
+
+
+class EchoGuardedVad:
+    """A Vad that hears no voice where it hears our own.
+
+    Costs nothing while we are silent and while nothing comes back, 0.6 ms for each window of 32 ms that holds a voice
+    over ours. Where there is no echo it holds nobody up; a caller who speaks over an echo is found some 30 ms later.
+
+    Args:
+        vad: hears the same stream.
+        sent: what we send to the same caller.
+    """
+
+    def __init__(self, vad: Vad, sent: SentVoice) -> None:
+        self._vad = vad
+        self._sent = sent
+        self._lag = 0
+        self._clean = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._heard = np.zeros(_LOOK, np.float32)
+        self._position = 0
+        self._offset: int | None = None
+        self._echo_at = -_WITHIN
+        self._strange = 0
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._vad.reset()
+        self._forget()
+
+    def probability(self, window: Window) -> float:
+        """The next WINDOW samples hold the voice of somebody else than us with this probability, 0 to 1."""
+        probability = self._vad.probability(window)
+        self._heard = np.concatenate((self._heard[WINDOW // 2 :], _halve(window)))
+        self._position += WINDOW
+        now = self._now()
+        if now - self._sent.voiced_to > _WITHIN or probability < _AUDIBLE:
+            self._strange = 0
+            self._clean += now <= self._sent.voiced_to
+            return probability
+        if self._is_echo(now):
+            self._strange = 0
+            if self._lag:  # else it may be chance
+                self._echo_at, self._clean = self._position, 0
+            return 0.0
+        self._strange += 1
+        return probability if self._strange >= self._needed() else 0.0
+
+    def _needed(self) -> int:
+        """Windows without an explanation that make a caller."""
+        if self._position - self._echo_at <= _WITHIN:
+            return _STRANGE_AMID_ECHO
+        return 1 if self._lag or self._clean >= _CLEAN else _STRANGE_AT_FIRST
+
+    def _now(self) -> int:
+        """Where in the sent sound the caller's last sample lies, without delay. Both count samples, at one pace."""
+        now = self._position + (self._offset or 0)
+        if self._offset is None or abs(now - self._sent.position) > _WITHIN // 2:
+            self._offset = self._sent.position - self._position
+            now = self._sent.position
+        return now
+
+    def _is_echo(self, now: int) -> bool:
+        sent = _halve(self._sent.read(now + _MARGIN, 2 * (_LOOK + _LATEST) + _MARGIN))
+        heard = self._heard
+        lag = _delay(sent, heard)
+        part = _explained(sent, heard, lag)
+        if part >= _SURE:
+            self._lag = lag
+        elif self._lag:
+            part = max(part, _explained(sent, heard, self._lag))
+        return part >= _ECHO
+
+
+def _halve(sound: Sound) -> Sound:
+    """16 kHz to 8 kHz."""
+    return (sound[0::2] + sound[1::2]) * np.float32(0.5)
+
+
+def _delay(sent: Sound, heard: Sound) -> int:
+    """Samples by which ``heard`` lies behind the end of ``sent``, where the two are most alike."""
+    spectrum = np.fft.rfft(sent, _FFT)
+    cross = np.fft.rfft(heard, _FFT) * np.conj(spectrum)
+    cross = np.where(_BAND, cross / (np.abs(cross) ** _WHITENING + 1e-9), 0)
+    latest = sent.size - heard.size
+    alike = np.fft.irfft(cross, _FFT)[np.arange(-latest, 1)]
+    return int(np.argmax(alike))
+
+
+def _explained(sent: Sound, heard: Sound, lag: int) -> float:
+    """The part of the energy in ``heard`` that filtering what was sent ``lag`` samples before can make, 0 to 1."""
+    start = sent.size - heard.size - lag
+    ours, theirs = _spectra(sent[start : start + heard.size]), _spectra(heard)
+    common = np.abs(np.sum(theirs * np.conj(ours), axis=0)) ** 2
+    energy = np.sum(np.abs(ours) ** 2, axis=0)
+    return float(np.sum(common / (energy + 1e-9)) / (np.sum(np.abs(theirs) ** 2) + 1e-9))
+
+
+def _spectra(sound: Sound) -> npt.NDArray[np.complex64]:
+    blocks = np.lib.stride_tricks.sliding_window_view(sound, _BLOCK)[::_HOP] * _SHAPE
+    return np.fft.rfft(blocks, axis=1)[:, _LOW:_HIGH].astype(np.complex64)
