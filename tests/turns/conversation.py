@@ -74,12 +74,16 @@ class Conversation:
         self.closed: list[int] = []
         self.resume_owed = 0
         self.asking = False
+        self.just_begun = False
         self.silencing = False
 
     # --- standing.Voice -------------------------------------------------------------------------------------------
 
     def is_asking(self, turn: int) -> bool:
         return self.asking
+
+    def barely_heard(self, turn: int) -> bool:
+        return self.just_begun
 
     def cut(self, fence: int) -> list[Spoken]:
         assert fence > self.fence, "a fence never falls"
@@ -118,15 +122,23 @@ class Conversation:
             case ResumeVoice(turn):
                 self._alive(turn)
                 self.resume_owed = self.playout.pause_number
-            case Cut(fence):
+            case Cut(fence, _, premature):
                 assert fence <= self.fence, "the voice was cut before it was told"
                 self.resume_owed = 0
+                if premature and self.dialogue.rules.repeatable:
+                    self._forgets(fence - 1)
             case Said(text):
                 self.said |= words_in(text)
                 self.unanswered += sorted(words_in(text))
             case Closed(utterance):
                 assert utterance not in self.closed, "an utterance is closed once"
                 self.closed.append(utterance)
+
+    def _forgets(self, turn: int) -> None:
+        """The caller had not finished: what was heard of the reply answers nothing, and their words are asked again."""
+        again = self.work[turn].asked & self.answered
+        self.answered -= again
+        self.unanswered = sorted(again) + self.unanswered
 
     def _alive(self, turn: int) -> None:
         assert turn >= self.fence, "this turn is stale"

@@ -67,10 +67,11 @@ class Call(RuleBasedStateMachine):
 
     # --- the Turns, which may be restarted and say again what they have said ------------------------------------------
 
-    @rule(goes_on=st.booleans())
-    def turns_find_the_next(self, goes_on):
+    @rule(goes_on=st.booleans(), just_begun=st.booleans())
+    def turns_find_the_next(self, goes_on, just_begun):
         """An onset, then a likely end, then that it was one or was none."""
         if self.current is None:
+            self.call.just_begun = just_begun
             self.onset()
         elif self.current.phase == "speaking":
             self.likely_end()
