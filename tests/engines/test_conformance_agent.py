@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 
 from openclaw_actors.engines.agent.openai import OpenAiAgentEngine
@@ -15,7 +12,7 @@ from openclaw_actors.settings.sections import OpenAiAgent, OpenClaw
 from openclaw_actors.testkit.conformance import AgentConformance, Faults
 from openclaw_actors.testkit.providers.gateway import TOKEN, FakeGateway
 from openclaw_actors.testkit.providers.openai import OpenAiStub
-from openclaw_actors.testkit.providers.plan import StubPlan
+from openclaw_actors.testkit.providers.plan import Fault, StubPlan
 from tests.engines.conformance_faults import OpenAiFaults
 
 
@@ -40,35 +37,6 @@ class TestOpenAi(AgentConformance):
         return lambda: OpenAiAgentEngine(OpenAiAgent(base_url=stub.base_url, model="stub"))
 
 
-class FaultyGateway(FakeGateway):
-    """The stand-in, its next answer as it was ordered."""
-
-    ordered = ""
-
-    async def _run(self, request):
-        ordered, self.ordered = self.ordered, ""
-        if not ordered:
-            return await super()._run(request)
-        if ordered == "refuse":
-            return web.json_response({"error": {"message": "Unauthorized", "type": "unauthorized"}}, status=401)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        await response.prepare(request)
-        if ordered == "garbage":
-            await response.write(b"data: {no json\n\n")
-            return response
-        if ordered in {"drop", "hang"}:
-            await self._event(response, {"choices": [{"index": 0, "delta": {"content": "It "}, "finish_reason": None}]})
-            if ordered == "drop":
-                request.transport.abort()
-            await asyncio.Event().wait()  # ends by cancellation, when the client has gone
-        if ordered == "fail":
-            await self._event(response, {"error": {"message": "internal error", "type": "api_error"}})
-        else:
-            await self._event(response, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-        await response.write(b"data: [DONE]\n\n")
-        return response
-
-
 class GatewayFaults(Faults):
     """Of the stand-in."""
 
@@ -76,28 +44,28 @@ class GatewayFaults(Faults):
         self._gateway = gateway
 
     async def hang(self):
-        self._gateway.ordered = "hang"
+        self._gateway.fail(Fault("hang", after=1))
 
     async def fail(self):
-        self._gateway.ordered = "fail"
+        self._gateway.fail(Fault("error", error="api_error"))
 
     async def refuse(self):
-        self._gateway.ordered = "refuse"
+        self._gateway.fail(Fault("status", 401))
 
     async def garbage(self):
-        self._gateway.ordered = "garbage"
+        self._gateway.fail(Fault("garbage"))
 
     async def empty(self):
-        self._gateway.ordered = "empty"
+        self._gateway.fail(Fault("empty"))
 
     async def drop(self):
-        self._gateway.ordered = "drop"
+        self._gateway.fail(Fault("drop", after=1))
 
     async def stop(self):
         await self._gateway.stop()
 
     async def start(self):
-        await self._gateway.__aenter__()
+        await self._gateway.start()
 
     async def answer(self, text):
         self._gateway.answer = [text]
@@ -106,7 +74,7 @@ class GatewayFaults(Faults):
 class TestOpenClaw(AgentConformance):
     @pytest.fixture
     async def gateway(self):
-        async with FaultyGateway() as gateway:
+        async with FakeGateway() as gateway:
             yield gateway
 
     @pytest.fixture
