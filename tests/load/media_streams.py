@@ -29,6 +29,9 @@ from tests.load.turn_latency import CONFIG, LAG_LIMIT_MS, LISTEN_S, OBJECTION, Q
 PUBLIC_URL = "https://voice.example.org"
 AUTH_TOKEN = "only-for-this-benchmark"
 METRICS_TOKEN = "metrics"
+MANY = 20
+QUESTIONS_A_SECOND = 4
+"""Of so many callers: people on the phone ask something each quarter of a minute, not in chorus."""
 STUTTER_S = 0.3
 """An empty buffer for less than this, with more sound after it, is a stutter; for longer, it is another reply."""
 
@@ -137,7 +140,7 @@ async def measure(
         began, cpu = time.monotonic(), sum(process.cpu_times()[:2])
 
         async def later(number: int, line: Line) -> None:
-            await asyncio.sleep(number / count * max(1.0, count / 20))
+            await asyncio.sleep(number / count if count < MANY else number / QUESTIONS_A_SECOND)
             await converse(line, rounds, question, objection, tally)
 
         await asyncio.gather(*(later(n, line) for n, line in enumerate(called)))

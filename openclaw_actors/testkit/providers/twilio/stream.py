@@ -220,6 +220,9 @@ class StreamClient:
         )
 
     def _play(self, now: float, ticks: int) -> None:
+        # What was taken out 20 ms ago has been played by now.
+        while self._pending and self._pending[0][0] <= self._received - len(self._buffer):
+            self._echo(played=True)
         sound = bytes(self._buffer[:_PACKET])
         del self._buffer[:_PACKET]
         self.sound_played += len(sound)
@@ -227,8 +230,6 @@ class StreamClient:
             self._dry_since = now + len(sound) / PCMU.clock_rate
         sound = sound.ljust(_PACKET, b"\xff")
         self._ear.hear(RtpAudio(ticks & 0xFFFF, ticks * _PACKET & 0xFFFF_FFFF, sound, now), pcmu=True)
-        while self._pending and self._pending[0][0] <= self._received - len(self._buffer):
-            self._echo(played=True)
 
     # --- the person ---------------------------------------------------------------------------------
 
