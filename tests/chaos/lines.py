@@ -123,16 +123,14 @@ class Row:
         return 100 * jiwer.wer([sentence.lower().rstrip(".?") for sentence in self.cell.sentences], self.transcripts)
 
     @property
-    def void(self) -> bool:
-        """It measures this machine."""
+    def stalled(self) -> bool:
+        """What is amiss with it may be this machine's fault."""
         return self.stall_ms > STALL_MS
 
     def faults(self) -> list[str]:
         """Which promises were broken; of a row that is there to compare with, none is made."""
         if self.cell.stock:
             return []
-        if self.void:
-            return [f"{self.cell.name}: this machine stood still for {self.stall_ms:.0f} ms; measure when it is idle"]
         found = []
         surprises = SURPRISES * bool(self.cell.bad.reorder)
         least = 100 * (1 - (AMPLIFICATION * self.lost + surprises) / self.sent)
@@ -145,6 +143,8 @@ class Row:
             found.append(f"{self.stays_ms:.0f} ms of latency stay")
         if not self.contiguous:
             found.append("the media time has a gap")
+        if found and self.stalled:
+            found.append(f"but this machine stood still for {self.stall_ms:.0f} ms: measure when it is idle")
         return [f"{self.cell.name}: {text}" for text in found]
 
 

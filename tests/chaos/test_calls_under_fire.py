@@ -12,7 +12,7 @@ async def test_a_fault_in_any_stage_costs_the_caller_no_sound_no_word_and_no_ans
     report = await walk(SHORT, at_once=3)
     assert report.problems == []
     assert len(report.outcomes) == len(SHORT)
-    assert report.control_turns > 0
+    assert report.control.turns > 0
 
 
 async def test_60_kills_over_4_calls_drop_none_wedge_none_and_leave_nothing_behind():

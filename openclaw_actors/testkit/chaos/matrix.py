@@ -25,6 +25,9 @@ RECOVERY_MS = 500
 STAGGER_S = 0.9
 """Between two cells' beginnings: the recogniser works on one utterance at a time, 0.4 s each."""
 
+MISHEARD = 0.05
+"""Share of its turns that the control call may be misheard in: 2 of 90 on a machine with a load of six."""
+
 _REASONS: dict[Fault, str] = {"kill": "crash", "raise": "crash", "end": "ended", "deaf": "slow", "hang": "slow"}
 """What a restart is told to be, by the fault; it must be told."""
 
@@ -55,6 +58,8 @@ class Control:
         self.turns = 0
         self.answer_late_s: list[float] = []
         self.problems: list[str] = []
+        self.misheard: list[str] = []
+        """Turns whose words the recogniser took for others, with nothing done to the call."""
         self._stopping = False
         self._task = asyncio.create_task(self._talk(), name="control call")
 
@@ -84,9 +89,21 @@ class Control:
             lines = [(line.role, " ".join(words(line.text))) for line in caller.transcript[said:]]
             heard = " ".join(text for role, text in lines if role == "user").split()
             spoken = " ".join(text for role, text in lines if role == "agent").split()
-            if heard != words(QUESTION) or spoken != words(ANSWER):
+            if heard != words(QUESTION):
+                self.misheard.append(" ".join(heard))
+            elif spoken != words(ANSWER):
                 self.problems.append(f"turn {self.turns} of the control call: {lines}")
             await caller.wait(1.0)
+
+
+@dataclass
+class ControlReport:
+    """What the control call went through."""
+
+    turns: int = 0
+    answer_late_s: list[float] = field(default_factory=list)
+    misheard: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 class Controls:
@@ -105,14 +122,19 @@ class Controls:
                 self._calls.append(Control(await self._stack.enter_async_context(self._fire.line("control"))))
         return self._calls[-1]
 
-    def sum_up(self) -> tuple[int, list[float], list[str]]:
-        """Turns, seconds from end of speech to voice, and what went wrong."""
-        calls = self._calls
-        return (
-            sum(call.turns for call in calls),
-            [late for call in calls for late in call.answer_late_s],
-            [problem for call in calls for problem in call.problems],
-        )
+    def sum_up(self) -> ControlReport:
+        """What they went through."""
+        report = ControlReport()
+        for call in self._calls:
+            report.turns += call.turns
+            report.answer_late_s += call.answer_late_s
+            report.misheard += call.misheard
+            report.problems += call.problems
+        if len(self._calls) > 1:
+            report.problems.append(f"{len(self._calls) - 1} control calls were lost")
+        if len(report.misheard) > MISHEARD * report.turns:
+            report.problems.append(f"the control call was misheard too often: {report.misheard}")
+        return report
 
     async def __aenter__(self) -> Self:
         await self._stack.__aenter__()
@@ -132,16 +154,14 @@ class MatrixReport:
     """All cells, and what the call beside them went through."""
 
     outcomes: list[Outcome]
-    control_turns: int
-    control_late_s: list[float]
-    control_problems: list[str]
+    control: ControlReport
     seconds: float
 
     @property
     def problems(self) -> list[str]:
         """Everything that a caller would complain of."""
         found = [f"{outcome.cell.name}: {text}" for outcome in self.outcomes for text in outcome.problems]
-        return found + self.control_problems
+        return found + self.control.problems
 
 
 async def walk(
@@ -178,8 +198,7 @@ async def walk(
             outcome = await run_cell(fire, failed.cell, await controls.current())
             outcome.first_try = failed.problems
             done(outcome)
-    turns, late_s, problems = controls.sum_up()
-    return MatrixReport(outcomes, turns, late_s, problems, time.monotonic() - began)
+    return MatrixReport(outcomes, controls.sum_up(), time.monotonic() - began)
 
 
 async def run_cell(fire: Bench, cell: Cell, control: Control) -> Outcome:

@@ -231,7 +231,7 @@ async def _back_again() -> None:
             await fire.base.stop()
             await _asked(caller, _PARROT)
         async with Caller(fire.running.url) as caller:
-            engines = _engines(caller)
+            engines = await _engines(caller)
             expect("openai" not in engines.values(), f"with the server gone a new call has {engines}")
             await _asked(caller, _PARROT)
         await fire.base.start()
@@ -239,15 +239,15 @@ async def _back_again() -> None:
             while not all_serve(catalogue.describe()):  # noqa: ASYNC110 - it is looked at once a probe
                 await asyncio.sleep(0.1)
         async with Caller(fire.running.url) as caller:
-            engines = _engines(caller)
+            engines = await _engines(caller)
             expect(set(engines.values()) == {"openai"}, f"with the server back a new call has {engines}")
             await _asked(caller, ANSWER)
 
 
-def _engines(caller: Caller) -> dict[str, str]:
-    """Who serves this call, by the record that it was given."""
-    stages = [event.data["stages"] for event in caller.events if event.type == "call.stages"]
-    return {stage: stages[-1][stage]["engine"] for stage in ("stt", "agent", "tts")} if stages else {}
+async def _engines(caller: Caller) -> dict[str, str]:
+    """Who serves this call, as it was told when it was answered."""
+    stages = (await caller.wait_event("call.stages")).data["stages"]
+    return {stage: stages[stage]["engine"] for stage in ("stt", "agent", "tts")}
 
 
 async def _interrupted_unheard() -> None:

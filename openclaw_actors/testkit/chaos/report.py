@@ -20,9 +20,11 @@ def matrix_text(report: MatrixReport) -> str:
     """The table stage x fault x moment, the poisons, and what was measured."""
     cells = {outcome.cell: outcome for outcome in report.outcomes}
     held = sum(not outcome.problems for outcome in report.outcomes)
+    control = report.control
     summary = (
         f"{held} of {len(report.outcomes)} cells held in {report.seconds:.0f} s, beside a call that nothing was done "
-        f"to ({report.control_turns} turns, end of speech to voice {_middle(report.control_late_s):.2f} s)."
+        f"to ({control.turns} turns, {len(control.misheard)} misheard, end of speech to voice "
+        f"{_middle(control.answer_late_s):.2f} s)."
     )
     lines = [
         "## Stage x fault x moment",
@@ -58,7 +60,7 @@ def _mark(outcome: Outcome | None) -> str:
 def _measured(outcomes: Sequence[Outcome]) -> list[str]:
     down = [ms for outcome in outcomes for ms in outcome.down_ms]
     gaps = [outcome.gap_ms - outcome.control_gap_ms for outcome in outcomes]
-    again = sum(bool(outcome.first_try) for outcome in outcomes)
+    again = [outcome for outcome in outcomes if outcome.first_try and not outcome.problems]
     late = {fault: [o.answer_late_s for o in outcomes if o.cell.fault == fault and o.answer_late_s] for fault in FAULTS}
     slow = ", ".join(f"{fault} {_middle(values):.2f}" for fault, values in late.items() if values)
     restarts = f"{_range(down)} ms (median, longest; bound {RECOVERY_MS}) over {len(down)} restarts"
@@ -66,7 +68,8 @@ def _measured(outcomes: Sequence[Outcome]) -> list[str]:
         f"- The struck stage, from known to be down until it worked again: {restarts}.",
         f"- Longest gap between packets, beyond the control call's in the same seconds: {_range(gaps)} ms (bound 20).",
         f"- End of speech to voice with the fault in the way, median seconds by fault: {slow}.",
-        f"- held²: {again} cells held at the second try, alone with the control call.",
+        f"- held²: {len(again)} cells held at the second try, alone with the control call{':' if again else '.'}",
+        *(f"    - {outcome.cell.name}: {'; '.join(outcome.first_try)}" for outcome in again),
     ]
 
 
