@@ -222,6 +222,8 @@ class _Phrases:
     """One turn's text on its way to the Tts."""
 
     def __init__(self, agent: Agent, turn: int) -> None:
+        self.said = False
+        """Words of the answer are on their way; a filler is none."""
         self._agent = agent
         self._turn = turn
         self._index = agent.context.memory.delivery.next_index(turn)

@@ -168,7 +168,7 @@ class Call(LoopActor):
             self._course.end("failed", "internal_error")
             if hasattr(self, "tree"):
                 self.tree.kill()
-            self._course.tell_end()
+            self._tell_end()
             self._tell_switchboard(Ending(self.spec.call_id, self._course.end_reason, self._history()))
         self._tell_switchboard(Ended(self.spec.call_id, self._course.status, self._course.end_reason))
 
@@ -444,14 +444,13 @@ class Call(LoopActor):
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
-        self._course.tell_end()
+        self._tell_end()
         await self.peer.aclose()
         self.log.info("call ended", status=self._course.status, reason=self._course.end_reason)
         self.stop()
 
     def _tell_end(self) -> None:
-        self._course.tell_end()
-        if hasattr(self, "context"):
+        if self._course.tell_end() and hasattr(self, "context"):
             self._services.after_calls.begin(self.context.engines.agent, self._call_report())
 
     def _call_report(self) -> CallReport:

@@ -131,12 +131,14 @@ class Course:
         """It is over, or is being ended."""
         self.status, self.end_reason = status, reason
 
-    def tell_end(self) -> None:
-        """Nothing comes after that."""
-        if not self._ended_at:
-            self._ended_at = now_rfc3339()
-            duration_ms = round(self.seconds * 1000)
-            self._publish("call.ended", status=self.status, reason=self.end_reason, duration_ms=duration_ms)
+    def tell_end(self) -> bool:
+        """Nothing comes after that; whether it is told for the first time."""
+        if self._ended_at:
+            return False
+        self._ended_at = now_rfc3339()
+        duration_ms = round(self.seconds * 1000)
+        self._publish("call.ended", status=self.status, reason=self.end_reason, duration_ms=duration_ms)
+        return True
 
     def describe(self) -> dict[str, Any]:
         """Its part of the call's record."""

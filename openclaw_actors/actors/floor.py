@@ -448,6 +448,7 @@ class Floor:
         self._context.ports["agent"].tell(Ask(ask.turn, ask.text, ask.history, ask.unfinished))
 
     def _said(self, text: str, utterance: int) -> None:
+        self.understood += 1
         if self.is_closed:
             return  # it may be the PIN
         self.clock.answering(utterance)

@@ -44,6 +44,7 @@ class Picky(Voice):
     """A voice that can't say one word."""
 
     def __init__(self, word, name="picky"):
+        super().__init__()
         self.name = name
         self.word = word
         self.tries = 0

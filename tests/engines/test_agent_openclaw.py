@@ -211,7 +211,7 @@ async def test_a_gateway_that_does_not_get_warm_serves_all_the_same(gateway, eng
 
 
 async def test_a_host_that_ends_does_not_wait_for_the_warming(gateway, engine_for):
-    gateway.hang_after = 0
+    gateway.fail(Fault("hang"))
     engine = engine_for(gateway)
     await within(engine.open())
     await within(gateway.asked.wait())
