@@ -32,7 +32,8 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 
 # Calls run in real time and mostly wait, so three at once fit two cores. What fails beside others, on a machine that is
 # busy, is tried once more by itself; what is broken fails again.
-PYTEST := $(BIN)/python -m pytest
+# Native tracebacks: CPython 3.11 may fail to parse source while threads do, and that ends the whole run.
+PYTEST := $(BIN)/python -m pytest --tb=native
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 unit: $(VENV)/.test
 	$(PYTEST) -n 3 --dist worksteal -m 'not browser and not gateway' || $(AGAIN) -m 'not browser and not gateway'

@@ -12,6 +12,7 @@ import openai
 from aiohttp import web
 
 from openclaw_actors.testkit.providers.gateway import FakeGateway
+from openclaw_actors.testkit.providers.plan import Fault
 
 RESERVED = ("subagent:", "cron:", "acp:")
 
@@ -32,7 +33,7 @@ class StandInGateway(FakeGateway):
         await self._model.close()
         await super().stop()
 
-    async def _run(self, request: web.Request) -> web.StreamResponse:
+    async def _run(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
         run = self.runs[-1]
         body, key = run.body, self._session_key(run.body, run.headers)
         if body["model"] not in {"openclaw/default", "openclaw/main"}:
