@@ -403,6 +403,8 @@ class StartCall:
     resume: str = ""
     callee: str = ""
     profile: CallProfile = NO_PROFILE
+    place: int = 0
+    """The number of the place that is kept for it."""
     carriage: Carriage = NO_CARRIAGE
 
 

@@ -103,8 +103,9 @@ class Places:
         """The place is free again, or taken by the call that now runs."""
         self._reserved.discard(admission.number)
 
-    def enter(self, call_id: str) -> None:
-        """The call runs."""
+    def enter(self, call_id: str, place: int) -> None:
+        """The call runs, in the ``place`` that was kept for it."""
+        self._reserved.discard(place)
         self.running.add(call_id)
         self.idle.clear()
 
@@ -209,7 +210,7 @@ class Switchboard(LoopActor):
         ref = Call.start(spec, self._services, engines, self.actor_ref)
         token = self._new_token(call_id)
         self._calls[call_id] = _Live(ref, message.peer, message.direction, message.caller, time.monotonic(), token)
-        self._places.enter(call_id)
+        self._places.enter(call_id, message.place)
         labels = {"transport": message.transport, "direction": message.direction}
         metrics.calls_started_total.labels(**labels).inc()
         metrics.calls_active.labels(**labels).inc()
@@ -331,6 +332,7 @@ class SwitchboardBoard:
             callee=callee,
             profile=profile,
             carriage=carriage,
+            place=admission.number,
         )
         starting = asyncio.ensure_future(self._answer_to(message))
         try:

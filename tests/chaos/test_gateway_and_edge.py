@@ -41,7 +41,7 @@ async def caller(gateway, edge):
         agent=Agent(
             engines=("openclaw", "parrot"),
             greeting="",
-            openclaw=OpenClaw(base_url=gateway.base_url, token=SecretStr(TOKEN)),
+            openclaw=OpenClaw(base_url=gateway.base_url, token=SecretStr(TOKEN), warm=False),
         ),
         tts=Tts(engines=("edge-tts", "espeak-ng")),
     )

@@ -15,8 +15,9 @@ from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import StubPlan
 from openclaw_actors.testkit.providers.twilio.account import NUMBER
 from openclaw_actors.testkit.providers.twilio.line import Line
+from openclaw_actors.testkit.resources import back_to, settled
 from openclaw_actors.testkit.waiting import CallEndedError
-from tests.calls.conftest import QUESTION, back_to, settled, words
+from tests.calls.conftest import QUESTION, words
 from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, lasting_host
 
 LONG = "I will now tell you a rather long story about a fox who lived in a wood and was never in a hurry."
