@@ -55,8 +55,8 @@ _STRANGE_AMID_ECHO, _STRANGE_AT_FIRST = 2, 5
 within a second (one alone is our first sound after a pause, of which there is too little to compare), and while it is
 not known yet whether this line has an echo. Else the first counts."""
 
-_CLEAN = 31
-"""Windows (1 s) in which we spoke and no voice came back: this line has no echo."""
+_CLEAN = 22
+"""Windows (0.7 s, the latest that an echo comes) in which we spoke and no voice came back: this line has no echo."""
 
 _FREQUENCIES = np.fft.rfftfreq(_FFT, 1 / _RATE)
 _BAND = (_FREQUENCIES >= 200) & (_FREQUENCIES <= 3_700)
@@ -103,7 +103,7 @@ class EchoGuardedVad:
         now = self._now()
         if now - self._sent.voiced_to > _WITHIN or probability < _AUDIBLE:
             self._strange = 0
-            self._clean += now <= self._sent.voiced_to
+            self._clean += now - self._sent.voiced_to <= _MARGIN
             return probability
         if self._is_echo(now):
             self._strange = 0

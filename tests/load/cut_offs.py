@@ -129,13 +129,24 @@ def cough(seed: int) -> Speech:
     return Speech((sound * 14_000).astype("<i2").tobytes())
 
 
+def hum(hz: float) -> Speech:
+    """Mm-hm, with closed lips: two hums of 160 ms, the second a fourth higher, harmonics falling 12 dB an octave."""
+
+    def syllable(pitch: float) -> npt.NDArray[np.float64]:
+        times = np.arange(round(0.16 * SAMPLE_RATE)) / SAMPLE_RATE
+        wave = sum(np.sin(2 * np.pi * pitch * n * times) / n**2 for n in range(1, 9))
+        return np.asarray(wave * np.hanning(times.size))
+
+    sound = np.concatenate((syllable(hz), np.zeros(round(0.04 * SAMPLE_RATE)), syllable(hz * 4 / 3)))
+    return Speech((sound * 9_000).astype("<i2").tobytes(), "mm-hm")
+
+
 def murmurs() -> list[tuple[str, Speech]]:
-    """What is no interruption, by name. flite spells "mm-hm" out; "hmm" is as near as it comes."""
+    """What is no interruption, by name; flite would spell "mm-hm" out, so that one is made by hand."""
     voices: tuple[Voice, ...] = ("slt", "rms")
-    said = [
-        (f"“{text}” ({voice})", flite(text, voice)) for text in ("hmm", "yeah", "okay", "uh huh") for voice in voices
-    ]
-    return [*((f"cough {seed}", cough(seed)) for seed in range(4)), *said]
+    said = [(f"“{text}” ({voice})", flite(text, voice)) for text in ("yeah", "okay", "uh huh") for voice in voices]
+    hummed = [(f"“mm-hm”, hummed at {hz} Hz", hum(hz)) for hz in (110, 200)]
+    return [*((f"cough {seed}", cough(seed)) for seed in range(4)), *hummed, *said]
 
 
 async def murmur(url: str, question: Speech, sound: Speech) -> tuple[bool, float]:

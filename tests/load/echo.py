@@ -101,7 +101,11 @@ def onsets(scene: Trial, *, guarded: bool = True) -> list[int]:
     endpointer = Endpointer(Turns(), vad=vad)
     found: list[int] = []
     for start in range(0, scene.heard.size - FRAME, FRAME):
-        sent.voice((scene.sent[start : start + FRAME] * 32_767).astype("<i2").tobytes())
+        ours = scene.sent[start : start + FRAME]
+        if ours.any():
+            sent.voice((ours * 32_767).astype("<i2").tobytes())
+        else:
+            sent.silence()
         frame = (scene.heard[start : start + FRAME].clip(-1, 1) * 32_767).astype("<i2").tobytes()
         for event in endpointer.push(start, frame, start / SAMPLE_RATE):
             if isinstance(event, SpeechStarted):

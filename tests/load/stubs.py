@@ -36,7 +36,10 @@ engines = ["openai"]
 [tts.openai]
 base_url = "{url}"
 api_key = "stub"
+[tts.cache]
+max_bytes = 0
 """
+"""No cache: the stub says the same again and again, which a model does not."""
 
 
 @asynccontextmanager

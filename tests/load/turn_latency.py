@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import re
 import sys
+import time
+import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+from openclaw_actors.messages import SAMPLE_RATE
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.load import Load, LoadPlan
 from openclaw_actors.testkit.load_report import LoadReport, percentile
 from openclaw_actors.testkit.load_target import Meter, ProcessTarget
-from openclaw_actors.testkit.providers.plan import StubPlan
 from openclaw_actors.testkit.speakers import Speech, flite
 from tests.load.stubs import CONFIG, OBJECTION, QUESTION, stub_process
 
-STUBS = StubPlan()
+CLAUSE = "It is sunny in Paris today,"
 FIRST_CLAUSE_TOKENS = 6
 """Tokens behind the first until there is a phrase to speak: "It is sunny in Paris today," ends where " with" begins."""
 
@@ -48,14 +51,43 @@ class Row:
         return self.report.as_dict() | own | {"speculations_used": self.used, "speculations_wasted": self.wasted}
 
 
-def own_ms(marks: Mapping[str, int]) -> float:
-    """What our stages add: the time of our first packet, beyond that which the stubs' delays and the silence make it.
+async def stubs_ms(base_url: str, question: Speech, rounds: int = 10) -> float:
+    """What a bare client waits for the stubs on this machine, now: the words, the first clause, its first sound."""
+    wav = io.BytesIO()
+    with wave.open(wav, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(question.pcm)
+    chat = {"model": "stub", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+    waited: list[float] = []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(rounds):
+            began = time.monotonic()
+            form = aiohttp.FormData({"model": "stub"})
+            form.add_field("file", wav.getvalue(), filename="q.wav")
+            async with session.post(f"{base_url}/audio/transcriptions", data=form) as response:
+                await response.read()
+            async with session.post(f"{base_url}/chat/completions", json=chat) as response:
+                for _ in range(2 * (1 + FIRST_CLAUSE_TOKENS)):  # an event is a line and an empty one
+                    await response.content.readline()
+                thought = time.monotonic()
+                await response.read()
+            asked = time.monotonic()
+            async with session.post(f"{base_url}/audio/speech", json={"model": "stub", "input": CLAUSE}) as response:
+                await response.content.readany()
+                spoken = time.monotonic()
+                await response.read()
+            waited.append(1000 * (thought - began + spoken - asked))
+    return percentile(waited, 50)
+
+
+def own_ms(marks: Mapping[str, int], stubs: float) -> float:
+    """What our stages add: the time of our first packet, beyond that which the stubs and the silence make it.
 
     The reply can be heard when both the turn has ended and the road from the likely end through the stubs is done.
     """
-    speech_ms = FIRST_CLAUSE_TOKENS * STUBS.token_s + STUBS.tts_delay_s
-    stubs_ms = 1000 * (STUBS.stt_delay_s + STUBS.first_token_s + speech_ms)
-    return max(0.0, marks["first_packet"] - max(marks["end_of_turn"], marks["likely_end"] + stubs_ms))
+    return max(0.0, marks["first_packet"] - max(marks["end_of_turn"], marks["likely_end"] + stubs))
 
 
 async def measure(url: str, pid: int, plan: LoadPlan) -> tuple[LoadReport, list[Caller]]:
@@ -75,13 +107,14 @@ async def _speculations(url: str) -> tuple[int, int]:
     return round(float(found["used"])), round(float(found["wasted"]))
 
 
-async def row(host: HostProcess, plan: LoadPlan) -> Row:
+async def row(host: HostProcess, stub_url: str, plan: LoadPlan) -> Row:
     """One level on our host."""
+    stubs = await stubs_ms(stub_url, plan.question)
     used, wasted = await _speculations(host.url)
     report, callers = await measure(host.url, host.pid, plan)
     now_used, now_wasted = await _speculations(host.url)
     turns = [event.data["marks"] for c in callers for event in c.events if event.type == "call.turn.completed"]
-    own = [own_ms(marks) for marks in turns if "first_audio" in marks]
+    own = [own_ms(marks, stubs) for marks in turns if "first_audio" in marks]
     return Row(report, percentile(own, 50), percentile(own, 95), now_used - used, now_wasted - wasted)
 
 
@@ -97,7 +130,7 @@ async def run(levels: Sequence[int], rounds: int) -> list[Row]:
     """All levels, one after another, on one host."""
     question, objection = speech()
     async with stub_process() as stub_url, HostProcess(CONFIG.format(url=stub_url)) as host:
-        return [await row(host, LoadPlan(question, objection, calls, rounds)) for calls in levels]
+        return [await row(host, stub_url, LoadPlan(question, objection, calls, rounds)) for calls in levels]
 
 
 def table(rows: Sequence[Row]) -> str:

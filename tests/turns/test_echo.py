@@ -33,7 +33,7 @@ def test_a_caller_who_speaks_over_our_echo_is_found(level_db: int) -> None:
     assert scene.caller_at < first < scene.caller_at + 0.5 * SAMPLE_RATE
 
 
-@pytest.mark.parametrize("seed", [1001, 1004])
+@pytest.mark.parametrize("seed", [1001, 1004, 1007])
 def test_where_there_is_no_echo_nobody_is_held_up(seed: int) -> None:
     scene = trial(seed, None, 0, caller=True)
     assert onsets(scene)[0] == onsets(scene, guarded=False)[0]
