@@ -186,6 +186,7 @@ class Caller(Party):
 
     def _on_connection_state(self) -> None:
         if self._pc is not None and self._pc.connectionState in {"failed", "closed"}:
+            self.mouth.stop()  # nobody takes its packets any more: who waits for their end must not wait for ever
             self._waits.end()
         self._waits.check(time.monotonic())
 
