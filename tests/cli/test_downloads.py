@@ -53,7 +53,7 @@ class Screen(io.StringIO):
 
     def write(self, text):
         count = super().write(text)
-        for word, event in self._awaited.items():
+        for word, event in tuple(self._awaited.items()):
             if word in self.getvalue():
                 self._loop.call_soon_threadsafe(event.set)
         return count
