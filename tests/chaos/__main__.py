@@ -16,6 +16,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.observability.logs import configure_logs, stop_logs
 from openclaw_actors.settings.sections import Logs
 from openclaw_actors.testkit.chaos.matrix import Outcome, walk
@@ -91,7 +92,8 @@ def main() -> int:
     broken: list[str] = []
     for name in options.parts or PARTS:
         tell(f"--- {name}")
-        text, problems = asyncio.run(_part(name, short=options.short))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:  # as `serve` does
+            text, problems = runner.run(_part(name, short=options.short))
         texts.append(text)
         broken += problems
         (BUILD / "report.md").write_text("\n\n".join(texts) + "\n")

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.testkit.caller import Caller, calls
 from openclaw_actors.testkit.chaos.bench import ANSWER, QUESTION, words
 from openclaw_actors.testkit.chaos.scripts import speech
@@ -142,4 +143,5 @@ async def _main(url: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2])))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_main(sys.argv[1], int(sys.argv[2])))
