@@ -74,8 +74,8 @@ def _tls_context(tls: str | None, key: Path | None) -> ssl.SSLContext | None:
 def loop_factory() -> Any:
     """The loop of uvloop where it can be had; None is asyncio's own.
 
-    asyncio's own takes one datagram of a socket in each of its turns. Where a turn takes 20 ms, on a busy machine, calls
-    fall behind for good, and after six consent checks (30 s) they are over: 12 of 20, measured at a load of 5.
+    asyncio's own takes one datagram of a socket in each of its turns. Where a turn takes 20 ms, on a busy machine,
+    calls fall behind for good, and after six consent checks (30 s) they are over: 12 of 20, measured at a load of 5.
     """
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
