@@ -21,10 +21,14 @@ import aiohttp
 import psutil
 
 from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.load_report import LAG_LIMIT_MS, percentile
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange
 from openclaw_actors.testkit.providers.twilio.line import Line
 from openclaw_actors.testkit.speakers import Speech, flite
-from tests.load.turn_latency import CONFIG, LAG_LIMIT_MS, LISTEN_S, OBJECTION, QUESTION, percentile, stub_process
+from tests.load.stubs import CONFIG, OBJECTION, QUESTION, stub_process
+
+LISTEN_S = 1.0
+"""Into the reply before it is spoken over."""
 
 PUBLIC_URL = "https://voice.example.org"
 AUTH_TOKEN = "only-for-this-benchmark"
