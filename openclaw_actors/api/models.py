@@ -236,6 +236,14 @@ class Node(BaseModel):
     engines: dict[str, Any]
 
 
+class Me(BaseModel):
+    """On whose behalf this request came, and what it may do here."""
+
+    name: str = Field(description="Of the token; `local` for programs and pages on the host's own machine.")
+    scopes: list[Scope]
+    listen_in: bool = Field(description="Whether this host lets calls be listened to at all (`calls.listen_in`).")
+
+
 class Alive(BaseModel):
     """The process lives."""
 
@@ -283,6 +291,7 @@ class Problem(BaseModel):
 SCOPES: dict[Scope, str] = {
     "call:join": "Make a call of one's own.",
     "call:control": "Place and steer calls, make join tokens.",
+    "call:listen": "Listen in on calls, where `calls.listen_in` lets anybody.",
     "read": "Read calls, transcripts, events, metrics.",
     "admin": "Erase calls, drain the host.",
 }

@@ -49,6 +49,8 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
+        self.tap: Callable[[bytes, int], None] | None = None
+        """Is given what the caller hears of our voice, as they hear it: s16 mono, and its rate in Hz."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
 
@@ -62,8 +64,7 @@ class Playout:
         if taken is None or taken.phrase is None:
             self.sent.silence()
             return self.codec.silence if taken is None else taken.packet
-        at = taken.phrase.played * self._packet_bytes
-        self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
+        self.sent.voice(self._sound_now(taken.phrase))
         self._hear(taken.phrase)
         return taken.packet
 
@@ -138,7 +139,13 @@ class Playout:
         self._hold_at = (self._hold_at + 1) % len(self._hold)
         return Sent(packet)
 
+    def _sound_now(self, phrase: Phrase) -> bytes:
+        at = phrase.played * self._packet_bytes
+        return bytes(phrase.pcm[at : at + self._packet_bytes])
+
     def _hear(self, phrase: Phrase) -> None:
+        if self.tap is not None:
+            self.tap(self._sound_now(phrase), self.codec.pcm_rate)
         phrase.played += 1
         self._finish()
 

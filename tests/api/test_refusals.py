@@ -22,7 +22,7 @@ from tests.api.conftest import SmallBoard
 from tests.api.sdp import OFFER
 
 SECRET = "a-secret-of-thirty-two-bytes-or-more"
-SCOPES = ("call:join", "call:control", "read", "admin")
+SCOPES = ("call:join", "call:control", "call:listen", "read", "admin")
 AUTH = Auth(
     tokens=("everything",),
     scoped_tokens=tuple(
