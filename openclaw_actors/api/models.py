@@ -188,6 +188,12 @@ class Calls(BaseModel):
 class CallsQuery(Body):
     """Which calls, and how many."""
 
+    q: Annotated[str, Field(max_length=200, pattern=_TEXT)] | None = Field(
+        default=None,
+        description="Only calls with all these words in one line of what was said, or with this in a number or a name; "
+        "parts of words count.",
+    )
+    live: bool = Field(default=False, description="Only calls that run now on this host.")
     status: Status | None = None
     transport: str | None = Field(default=None, pattern=r"^[a-z0-9_-]{1,32}$")
     direction: Direction | None = None

@@ -1,8 +1,8 @@
 """Who listens in on a call: both of its sides as one sound, made once for all of them, and only while there are any.
 
 The sound is stereo mu-law at 16 kHz, the caller left and the agent right, 20 ms at a time: 256 kbit/s. It takes no
-encoder, so listening costs the loop 27 µs a frame, 0.14 % of a core, and no thread; each sample stands for itself, so a listener who is
-too slow can lose any of it and goes on without a click of a codec's.
+encoder, so listening costs the loop 27 µs a frame, 0.14 % of a core a call, and no thread; each sample stands for
+itself, so a listener who is too slow can lose any of it and goes on without a click of a codec's.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ import asyncio
 
 import aiohttp
 import numpy as np
+import pykka
 import pytest
 
+from openclaw_actors.actors.call import Call
 from openclaw_actors.client import Client
 from openclaw_actors.media import mulaw
 from openclaw_actors.media.audience import wav_header
@@ -70,8 +72,10 @@ async def test_a_listener_hears_the_words_of_both_sides(host, flite):
 
         recognised = await host.host.catalogue.serving("stt").transcribe(left.tobytes())
         assert set(words(QUESTION)) <= set(words(recognised.text))
-        assert likeness(right.astype(float), answer[: 4 * SAMPLE_RATE]) > 0.8
-        assert likeness(left.astype(float), answer[: 4 * SAMPLE_RATE]) < 0.3, "the agent is on its own side alone"
+        for start in (0, answer.size - SAMPLE_RATE // 2):  # a piece of each phrase: the pause between may differ
+            piece = answer[start : start + SAMPLE_RATE // 2]
+            assert likeness(right.astype(float), piece) > 0.8
+            assert likeness(left.astype(float), piece) < 0.5, "the agent is on its own side alone"
         left_event = await caller.wait_event("call.listener.left")
         assert left_event.data["listeners"] == 0
         assert left_event.data["listened_ms"] > 3_000
@@ -80,7 +84,7 @@ async def test_a_listener_hears_the_words_of_both_sides(host, flite):
 async def test_nobody_s_sound_is_tapped_before_a_listener_comes_and_after_the_last_has_gone(host):
     async with Caller(host.url) as caller, aiohttp.ClientSession(host.url) as http:
         await greeted(caller)
-        call = next(iter(host.host.switchboard._actor._calls.values())).ref._actor
+        call = pykka.ActorRegistry.get_by_class(Call)[0]._actor_weakref()
 
         def is_tapped() -> bool:
             return call._ear.tap is not None and call._playout.tap is not None
@@ -112,7 +116,7 @@ async def test_a_listener_whose_sound_can_not_be_made_is_sent_away_and_the_call_
     def broken(*_):
         raise RuntimeError("no sound")
 
-    monkeypatch.setattr("openclaw_actors.media.audience.mulaw.encode", broken)
+    monkeypatch.setattr("openclaw_actors.media.audience.Audience.caller", broken)
     async with Caller(host.url) as caller, aiohttp.ClientSession(host.url) as http:
         await greeted(caller)
         async with http.get(f"/v1/calls/{caller.call_id}/listen") as stream:

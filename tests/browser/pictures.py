@@ -1,0 +1,145 @@
+"""Makes the pictures of docs/desk.md: ``python -m tests.browser.pictures [FOLDER]``.
+
+A real host with embedded engines and a stand-in for the agent's model; the callers are scripted and call over WebRTC.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Page, async_playwright
+
+from openclaw_actors.client import Client
+from openclaw_actors.settings.sections import Agent, Calls, OpenAiAgent
+from openclaw_actors.testkit import speakers
+from openclaw_actors.testkit.caller import Caller
+from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
+from openclaw_actors.testkit.providers.openai import OpenAiStub
+from openclaw_actors.testkit.providers.plan import StubPlan
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+REPLY = "Your parcel is in Lyon. It will be with you tomorrow before noon. Shall I send you a message when it arrives?"
+QUESTIONS = (
+    "Where is my parcel?",
+    "Can I change the address?",
+    "Is the shop open on Sunday?",
+    "I would like to speak with Ann.",
+)
+NAMES = ("Grace Hopper", "Alan Turing", "Ada Lovelace", "Katherine Johnson")
+PLAN = StubPlan(first_token_s=0.12, token_s=0.01, reply=REPLY)
+
+
+@asynccontextmanager
+async def busy_host() -> AsyncIterator[RunningHost]:
+    """A host whose agent answers at length, and whose calls may be listened to."""
+    async with OpenAiStub(PLAN) as stub:
+        agent = Agent(engines=("openai",), openai=OpenAiAgent(base_url=stub.base_url, api_key="stub", model="stub"))
+        settings = embedded_settings().model_copy(update={"agent": agent, "calls": Calls(listen_in=True)})
+        async with running_host(settings) as host:
+            yield host
+
+
+async def converse(caller: Caller, *questions: str) -> None:
+    """Be greeted, then ask."""
+    await caller.wait_voice()
+    await caller.wait_silence()
+    for question in questions:
+        await caller.ask(speakers.flite(question))
+        await caller.wait_silence()
+
+
+@asynccontextmanager
+async def desk(url: str, executable: str, *, dark: bool = False, phone: bool = False) -> AsyncIterator[Page]:
+    """The desk in Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"],
+        )
+        context = await browser.new_context(
+            viewport=PHONE if phone else DESKTOP,
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=2 if phone else 1,
+            reduced_motion="reduce",
+        )
+        page = await context.new_page()
+        page.on("console", lambda message: print(f"  {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: print(f"  {error}"))
+        await page.goto(url)
+        try:
+            yield page
+        finally:
+            await browser.close()
+
+
+async def make(folder: Path, only: Sequence[str]) -> None:
+    """Make them all, or those whose names begin with one of ``only``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    executable = shutil.which("chromium")
+    assert executable, "apt install chromium"
+
+    async def picture(page: Page, name: str) -> None:
+        if not only or name.startswith(tuple(only)):
+            await page.wait_for_timeout(400)
+            await page.screenshot(path=folder / f"{name}.png")
+
+    async with busy_host() as host, contextlib.AsyncExitStack() as calls:
+        async with desk(host.url, executable) as page:
+            await page.get_by_text("No calls right now").wait_for()
+            await picture(page, "desk-empty")
+        async with Caller(host.url, name="Radia Perlman") as past:
+            await converse(past, QUESTIONS[0])
+        callers = [await calls.enter_async_context(Caller(host.url, name=name)) for name in NAMES]
+        talking = [
+            asyncio.create_task(converse(caller, question, QUESTIONS[0], QUESTIONS[2]))
+            for caller, question in zip(callers, QUESTIONS, strict=True)
+        ]
+        client = await calls.enter_async_context(Client(host.url))
+        await asyncio.sleep(14)
+        await client.hold(callers[3].call_id)
+        for dark in (False, True):
+            async with desk(f"{host.url}/#/live/{callers[0].call_id}", executable, dark=dark) as page:
+                await page.wait_for_selector(".line")
+                if not dark:
+                    await page.get_by_role("button", name="Listen in").click()
+                    await page.wait_for_timeout(1500)
+                await picture(page, f"desk-live{'-dark' if dark else ''}")
+        for dark in (False, True):
+            async with desk(host.url, executable, phone=True, dark=dark) as page:
+                await page.wait_for_selector(".row")
+                await picture(page, f"desk-phone-list{'-dark' if dark else ''}")
+                await page.locator(".row").last.click()
+                await page.wait_for_selector(".line")
+                await picture(page, f"desk-phone-call{'-dark' if dark else ''}")
+        async with desk(f"{host.url}/#/history", executable) as page:
+            await page.wait_for_selector("#history .row")
+            await picture(page, "desk-history")
+            await page.locator("#history .row").last.click()
+            await page.wait_for_selector(".line")
+            await picture(page, "desk-history-call")
+            await page.goto(f"{host.url}/#/host")
+            await page.wait_for_selector("#host-engines .engine")
+            await picture(page, "desk-host")
+            await page.click("#dial-button")
+            await picture(page, "desk-dial")
+            await page.keyboard.press("Escape")
+            await page.goto(f"{host.url}/#/talk")
+            await picture(page, "desk-talk")
+        for task in talking:
+            task.cancel()
+        await asyncio.gather(*talking, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=PICTURES)
+    parser.add_argument("--only", nargs="*", default=())
+    arguments = parser.parse_args()
+    asyncio.run(make(arguments.folder, arguments.only))
