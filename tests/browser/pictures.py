@@ -70,8 +70,6 @@ async def desk(url: str, executable: str, *, dark: bool = False, phone: bool = F
             reduced_motion="reduce",
         )
         page = await context.new_page()
-        page.on("console", lambda message: print(f"  {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: print(f"  {error}"))
         await page.goto(url)
         try:
             yield page
@@ -81,7 +79,6 @@ async def desk(url: str, executable: str, *, dark: bool = False, phone: bool = F
 
 async def make(folder: Path, only: Sequence[str]) -> None:
     """Make them all, or those whose names begin with one of ``only``."""
-    folder.mkdir(parents=True, exist_ok=True)
     executable = shutil.which("chromium")
     assert executable, "apt install chromium"
 
@@ -142,4 +139,5 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path, default=PICTURES)
     parser.add_argument("--only", nargs="*", default=())
     arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(make(arguments.folder, arguments.only))

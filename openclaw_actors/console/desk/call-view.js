@@ -222,6 +222,7 @@ function makeParts(back) {
     h("a.ghost.cv-back", { href: back, "aria-label": "Back to the list" }, icon("back")),
     way,
     h("div.cv-title", {}, h("div.cv-line", {}, name, chip, clock), facts),
+    actions,
   );
   const words = h("div.cv-words", {}, h("div.paper", {}, log), composer);
   const side = h("div.cv-side", { tabindex: "0", role: "region", "aria-label": "Stages and turns" }, stageList, waterfall);
@@ -229,7 +230,6 @@ function makeParts(back) {
     "div.cv",
     {},
     head,
-    actions,
     ears,
     timelineWords,
     timeline,

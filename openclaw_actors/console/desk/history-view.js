@@ -85,7 +85,7 @@ export class HistoryView extends ListView {
       };
     if (q || status || direction)
       return { title: "Nothing found", text: "No call on record fits. Whole words, or how they begin, are found.", icon: "search" };
-    return { title: "No calls yet", text: "Every call is kept here when it is over, with all that was said.", icon: "history" };
+    return { title: "No calls yet", text: "Every call is kept here when it is over, with all that was said.", icon: "history", alone: true };
   }
 }
 

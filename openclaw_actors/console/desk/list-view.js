@@ -62,6 +62,12 @@ export class ListView {
     );
   }
 
+  /** Once a second: clocks. */
+  tick(now) {
+    this.list.tick(now);
+    this.view.tick(now);
+  }
+
   /** Read out how many there are. */
   say(text) {
     setText(this.status, text);

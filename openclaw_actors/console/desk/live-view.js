@@ -27,11 +27,6 @@ export class LiveView extends ListView {
     this.say(wanted ? `${calls.length} of ${this.#live.count} live calls` : `${this.#live.count} live calls`);
   }
 
-  tick(now) {
-    this.list.tick(now);
-    this.view.tick(now);
-  }
-
   #instead(wanted) {
     const { state, error } = this.#live;
     if (state === "refused")

@@ -58,6 +58,7 @@ function arrive() {
   for (const link of document.querySelectorAll(".rail-link[data-view]"))
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+  document.body.dataset.view = view;
   at("title").textContent = TITLES[view];
   document.title = `${TITLES[view]} · OpenClaw`;
   if (view !== "talk") begin();
@@ -118,7 +119,7 @@ setInterval(() => {
   const now = Date.now();
   if (document.hidden) return;
   views.live.tick(now);
-  views.history.view.tick(now);
+  views.history.tick(now);
 }, TICK_MS);
 
 window.addEventListener("hashchange", arrive);
