@@ -1,6 +1,6 @@
 """Makes the pictures of docs/desk.md: ``python -m tests.browser.pictures [FOLDER]``.
 
-A real host with embedded engines and a stand-in for the agent's model; the callers are scripted and call over WebRTC.
+A real host; the callers are scripted and call over WebRTC, and one of them has a voice stage that crashes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import pykka
 from playwright.async_api import Page, async_playwright
 
+from openclaw_actors.actors.loop_actor import kill
+from openclaw_actors.actors.tts import Tts
 from openclaw_actors.client import Client
-from openclaw_actors.settings.sections import Agent, Calls, OpenAiAgent
+from openclaw_actors.settings.sections import Agent, Calls, OpenAiAgent, OpenAiStt, Stt
 from openclaw_actors.testkit import speakers
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
@@ -25,24 +29,48 @@ from openclaw_actors.testkit.providers.plan import StubPlan
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-REPLY = "Your parcel is in Lyon. It will be with you tomorrow before noon. Shall I send you a message when it arrives?"
-QUESTIONS = (
-    "Where is my parcel?",
-    "Can I change the address?",
-    "Is the shop open on Sunday?",
-    "I would like to speak with Ann.",
-)
-NAMES = ("Grace Hopper", "Alan Turing", "Ada Lovelace", "Katherine Johnson")
-PLAN = StubPlan(first_token_s=0.12, token_s=0.01, reply=REPLY)
+CONVERSATIONS = {
+    "Grace Hopper": "Is the shop open on Sunday?",
+    "Alan Turing": "Can I change the address of my order?",
+    "Ada Lovelace": "Where is my parcel?",
+    "Katherine Johnson": "I would like to speak with Ann.",
+}
+REPLIES = {
+    "Is the shop open on Sunday?": "Yes, on Sunday we are open from ten to four. Shall I keep a table for you?",
+    "Can I change the address of my order?": "Of course. Please tell me the new address, and I will repeat it.",
+    "Where is my parcel?": "It is in Lyon. It will be with you tomorrow before noon.",
+    "I would like to speak with Ann.": "Ann is in a meeting until three. May I take a message?",
+}
+SPOKEN = {text: speakers.flite(text) for text in REPLIES}
+
+
+def hear(upload: bytes) -> str:
+    """Which of the lines it is, by how long it is: the pictures need a recogniser that errs as little as a good one."""
+    seconds = len(upload) / 2 / 16_000
+    return min(SPOKEN, key=lambda text: abs(SPOKEN[text].seconds - seconds))
+
+
+def think(messages: list[dict[str, Any]]) -> str:
+    """The reply to the last that was said."""
+    asked = str(messages[-1]["content"])
+    return next((reply for question, reply in REPLIES.items() if question in asked), "I am sorry?")
+
+
+PLAN = StubPlan(stt_delay_s=0.06, transcript=hear, first_token_s=0.14, token_s=0.01, reply=think)
 
 
 @asynccontextmanager
 async def busy_host() -> AsyncIterator[RunningHost]:
-    """A host whose agent answers at length, and whose calls may be listened to."""
+    """A host whose calls may be listened to, with stand-ins for a recogniser and a model, and a real voice."""
     async with OpenAiStub(PLAN) as stub:
-        agent = Agent(engines=("openai",), openai=OpenAiAgent(base_url=stub.base_url, api_key="stub", model="stub"))
-        settings = embedded_settings().model_copy(update={"agent": agent, "calls": Calls(listen_in=True)})
-        async with running_host(settings) as host:
+        changes = {
+            "stt": Stt(engines=("openai",), openai=OpenAiStt(base_url=stub.base_url, api_key="stub")),
+            "agent": Agent(
+                engines=("openai",), openai=OpenAiAgent(base_url=stub.base_url, api_key="stub", model="gpt")
+            ),
+            "calls": Calls(listen_in=True),
+        }
+        async with running_host(embedded_settings().model_copy(update=changes)) as host:
             yield host
 
 
@@ -51,7 +79,7 @@ async def converse(caller: Caller, *questions: str) -> None:
     await caller.wait_voice()
     await caller.wait_silence()
     for question in questions:
-        await caller.ask(speakers.flite(question))
+        await caller.ask(SPOKEN[question])
         await caller.wait_silence()
 
 
@@ -92,14 +120,17 @@ async def make(folder: Path, only: Sequence[str]) -> None:
             await page.get_by_text("No calls right now").wait_for()
             await picture(page, "desk-empty")
         async with Caller(host.url, name="Radia Perlman") as past:
-            await converse(past, QUESTIONS[0])
-        callers = [await calls.enter_async_context(Caller(host.url, name=name)) for name in NAMES]
+            await converse(past, "Where is my parcel?", "Is the shop open on Sunday?")
+        callers = [await calls.enter_async_context(Caller(host.url, name=name)) for name in CONVERSATIONS]
         talking = [
-            asyncio.create_task(converse(caller, question, QUESTIONS[0], QUESTIONS[2]))
-            for caller, question in zip(callers, QUESTIONS, strict=True)
+            asyncio.create_task(converse(caller, question, "Where is my parcel?", question, *REPLIES))
+            for caller, question in zip(callers, CONVERSATIONS.values(), strict=True)
         ]
         client = await calls.enter_async_context(Client(host.url))
-        await asyncio.sleep(14)
+        await asyncio.sleep(16)
+        for voice in pykka.ActorRegistry.get_by_class(Tts):
+            if voice._actor_weakref().context.call_id == callers[0].call_id:
+                kill(voice, RuntimeError("a fault, for the picture"))
         await client.hold(callers[3].call_id)
         for dark in (False, True):
             async with desk(f"{host.url}/#/live/{callers[0].call_id}", executable, dark=dark) as page:
