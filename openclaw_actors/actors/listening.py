@@ -12,6 +12,7 @@ from collections.abc import Callable
 from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.stage import CallContext
 from openclaw_actors.media.audience import Audience, Listener
+from openclaw_actors.media.codecs import Codec
 from openclaw_actors.messages import Listen, StopListening
 from openclaw_actors.observability.logs import get_logger
 
@@ -87,9 +88,9 @@ class ListeningIn:
         except Exception:  # noqa: BLE001 - see the module's text
             self._fail()
 
-    def _hear_agent(self, pcm: bytes, rate: int) -> None:
+    def _hear_agent(self, packet: bytes, codec: Codec) -> None:
         try:
-            self._audience.agent(pcm, rate)
+            self._audience.agent(packet, codec)
         except Exception:  # noqa: BLE001 - see the module's text
             self._fail()
 

@@ -21,7 +21,7 @@ export function median(values) {
 
 const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat([], { day: "numeric", month: "short" });
-const FULL = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const FULL = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
 
 /** When it was, as briefly as it can be told: "14:05" today, else with the day. */
 export function when(stamp, now = new Date()) {

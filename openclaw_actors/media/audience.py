@@ -1,7 +1,7 @@
 """Who listens in on a call: both of its sides as one sound, made once for all of them, and only while there are any.
 
 The sound is stereo mu-law at 16 kHz, the caller left and the agent right, 20 ms at a time: 256 kbit/s. It takes no
-encoder, so listening costs the loop 27 µs a frame, 0.14 % of a core a call, and no thread; each sample stands for
+encoder, so listening costs the loop 36 µs a frame, 0.18 % of a core a call, and no thread; each sample stands for
 itself, so a listener who is too slow can lose any of it and goes on without a click of a codec's.
 """
 
@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from openclaw_actors.media import mulaw
-from openclaw_actors.media.resample import Resampler
+from openclaw_actors.media.codecs import Codec
+from openclaw_actors.media.decoders import Decoder, UndecodableError, decoder
 from openclaw_actors.messages import FRAME, SAMPLE_RATE
 
 CHANNELS = 2
@@ -62,8 +63,10 @@ class Audience:
         self._listeners: list[Listener] = []
         self._agent = bytearray()
         self._lead = 0
-        self._resampler: Resampler | None = None
-        self._rate = 0
+        self._decoder: Decoder | None = None
+        self._codec: Codec | None = None
+        self._rests = True
+        """The decoder has heard silence since the last sound; more of it would change nothing."""
 
     def __len__(self) -> int:
         return len(self._listeners)
@@ -81,13 +84,20 @@ class Audience:
         self._listeners.remove(listener)
         return True
 
-    def agent(self, pcm: bytes, rate: int) -> None:
-        """The caller hears this now: s16 mono at ``rate`` Hz."""
-        if self._resampler is None or rate != self._rate:
-            self._resampler, self._rate = Resampler(rate, SAMPLE_RATE, primed=True), rate
+    def agent(self, packet: bytes, codec: Codec) -> None:
+        """The caller hears this packet now: speech, music, a clip, silence. A broken one is left out."""
+        if self._decoder is None or codec != self._codec:
+            self._decoder, self._codec, self._rests = decoder(codec), codec, True
+        if packet == codec.silence and self._rests:
+            return
+        self._rests = packet == codec.silence
+        try:
+            pcm = self._decoder.decode(packet).tobytes()
+        except UndecodableError:
+            return
         if not self._agent:
             self._lead = _LEAD_FRAMES
-        self._agent += self._resampler.push(pcm)
+        self._agent += pcm
         if len(self._agent) > _AGENT_BYTES:
             del self._agent[: len(self._agent) - _AGENT_BYTES]
 

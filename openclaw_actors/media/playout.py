@@ -49,8 +49,8 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
-        self.tap: Callable[[bytes, int], None] | None = None
-        """Is given what the caller hears of our voice, as they hear it: s16 mono, and its rate in Hz."""
+        self.tap: Callable[[bytes, Codec], None] | None = None
+        """Is given each packet when the caller hears it: speech, music, a clip, silence."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
 
@@ -61,12 +61,16 @@ class Playout:
         if self._far is not None:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
+        packet = self.codec.silence if taken is None else taken.packet
+        if self.tap is not None:
+            self.tap(packet, self.codec)
         if taken is None or taken.phrase is None:
             self.sent.silence()
-            return self.codec.silence if taken is None else taken.packet
-        self.sent.voice(self._sound_now(taken.phrase))
+            return packet
+        at = taken.phrase.played * self._packet_bytes
+        self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
         self._hear(taken.phrase)
-        return taken.packet
+        return packet
 
     def send_ahead(self, far: FarBuffer | None) -> None:
         """From now on ``far`` takes `send_packet` and tells `heard`; with None, somebody takes `next_packet` again.
@@ -89,7 +93,10 @@ class Playout:
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
         for _ in range(min(packets, len(self._sent))):
-            phrase = self._sent.popleft().phrase
+            sent = self._sent.popleft()
+            if self.tap is not None:
+                self.tap(sent.packet, self.codec)
+            phrase = sent.phrase
             if phrase is not None:
                 phrase.on_the_way -= 1
                 self._hear(phrase)
@@ -139,13 +146,7 @@ class Playout:
         self._hold_at = (self._hold_at + 1) % len(self._hold)
         return Sent(packet)
 
-    def _sound_now(self, phrase: Phrase) -> bytes:
-        at = phrase.played * self._packet_bytes
-        return bytes(phrase.pcm[at : at + self._packet_bytes])
-
     def _hear(self, phrase: Phrase) -> None:
-        if self.tap is not None:
-            self.tap(self._sound_now(phrase), self.codec.pcm_rate)
         phrase.played += 1
         self._finish()
 

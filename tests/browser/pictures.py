@@ -41,12 +41,14 @@ REPLIES = {
     "Where is my parcel?": "It is in Lyon. It will be with you tomorrow before noon.",
     "I would like to speak with Ann.": "Ann is in a meeting until three. May I take a message?",
 }
+PADDING_S = 0.5
+"""What is uploaded with an utterance: its pre-roll, and the silence by which its end is known."""
 SPOKEN = {text: speakers.flite(text) for text in REPLIES}
 
 
 def hear(upload: bytes) -> str:
     """Which of the lines it is, by how long it is: the pictures need a recogniser that errs as little as a good one."""
-    seconds = len(upload) / 2 / 16_000
+    seconds = len(upload) / 2 / 16_000 - PADDING_S
     return min(SPOKEN, key=lambda text: abs(SPOKEN[text].seconds - seconds))
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from openclaw_actors.media import mulaw
 from openclaw_actors.media.audience import FRAME_BYTES, Audience, wav_header
+from openclaw_actors.media.codecs import OPUS, PCMU, Codec, encode_phrase
+from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import FRAME, SAMPLE_RATE
 
 
@@ -47,13 +49,18 @@ def loudest_hertz(side: np.ndarray) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(side))) * SAMPLE_RATE / side.size)
 
 
-@pytest.mark.parametrize("rate", [24_000, 8_000])
-def test_the_caller_is_left_and_the_agent_right_whatever_its_rate(rate):
+def packets(hertz: float, seconds: float, codec: Codec = OPUS) -> tuple[bytes, ...]:
+    """A tone as the agent's voice would be sent."""
+    return encode_phrase(codec, codec.pcm_rate, tone(hertz, seconds, codec.pcm_rate)).packets
+
+
+@pytest.mark.parametrize("codec", [OPUS, PCMU])
+def test_the_caller_is_left_and_the_agent_right_whatever_its_codec(codec):
     audience, notes = Audience(), Notes()
     audience.add(notes)
-    both = zip(frames(tone(440, 1, SAMPLE_RATE), FRAME), frames(tone(700, 1, rate), rate // 50), strict=True)
+    both = zip(frames(tone(440, 1, SAMPLE_RATE), FRAME), packets(700, 1, codec), strict=True)
     for caller, agent in both:
-        audience.agent(agent, rate)
+        audience.agent(agent, codec)
         audience.caller(caller)
     left, right = notes.sides
     assert left.size == right.size == SAMPLE_RATE
@@ -66,9 +73,8 @@ def test_the_caller_is_left_and_the_agent_right_whatever_its_rate(rate):
 def test_a_voice_is_not_torn_when_the_callers_frames_come_in_bursts():
     audience, notes = Audience(), Notes()
     audience.add(notes)
-    voice = frames(tone(700, 2, 24_000), 480)
-    for number, agent in enumerate(voice):
-        audience.agent(agent, 24_000)
+    for number, agent in enumerate(packets(700, 2)):
+        audience.agent(agent, OPUS)
         if number % 3 == 2:  # three at once, 40 ms late
             for _ in range(3):
                 audience.caller(bytes(FRAME * 2))
@@ -81,12 +87,24 @@ def test_a_voice_is_not_torn_when_the_callers_frames_come_in_bursts():
 def test_an_agent_whose_caller_has_stopped_is_kept_for_two_seconds_only():
     audience, notes = Audience(), Notes()
     audience.add(notes)
-    for agent in frames(tone(700, 5, 24_000), 480):
-        audience.agent(agent, 24_000)
+    for agent in packets(700, 5):
+        audience.agent(agent, OPUS)
     for _ in range(250):
         audience.caller(bytes(FRAME * 2))
     _, right = notes.sides
     assert np.count_nonzero(np.abs(right).reshape(-1, FRAME).max(axis=1) > 0.05) == 100
+
+
+def test_music_on_hold_is_heard_as_the_caller_hears_it_and_a_broken_packet_is_left_out():
+    audience, notes, playout = Audience(), Notes(), Playout(OPUS, lambda: None)
+    audience.add(notes)
+    playout.tap = audience.agent
+    playout.hold((*packets(523, 0.5), b"\xff\xff\xff"))
+    for _ in range(100):
+        playout.next_packet()
+        audience.caller(bytes(FRAME * 2))
+    _, right = notes.sides
+    assert loudest_hertz(right) == pytest.approx(523, abs=5)
 
 
 def test_everybody_hears_the_same_until_they_go_and_the_end_comes_once():

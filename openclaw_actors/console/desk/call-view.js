@@ -96,7 +96,6 @@ export class CallView {
       if (signal.aborted) return;
       this.#call = { ...record, ...this.#call, recordings: record.recordings, recording: record.recording };
       if (!isLive(record)) Object.assign(this.#call, record);
-      if (record.stages) this.#parts.stages.update(record.stages);
       this.#offerRecordings();
       this.#show();
     } catch (error) {

@@ -22,8 +22,6 @@ export class Story {
   spans = [];
   /** @type {object[]} `call.turn.completed` data, in order */
   turns = [];
-  /** When the recording began; null: there is none. */
-  recordedFrom = null;
   #mediaAt = null;
   #lastAgentEnd = 0;
 
@@ -77,10 +75,7 @@ export class Story {
     "call.transfer_failed": ({ to, detail }, at) => this.#mark(at, "transfer", `Not transferred to ${to}: ${detail}`, "warn"),
     "call.listener.joined": ({ listener }, at) => this.#mark(at, "listener", `${listener} listens in`, "quiet"),
     "call.listener.left": ({ listener }, at) => this.#mark(at, "listener", `${listener} has stopped listening`, "quiet"),
-    "call.recording.started": (_, at) => {
-      this.recordedFrom ??= at;
-      return this.#open("record", at, "Recording");
-    },
+    "call.recording.started": (_, at) => this.#open("record", at, "Recording"),
     "call.recording.stopped": (_, at) => this.#close("record", at, "The recording has stopped"),
     "call.ended": (_, at) => {
       this.ended = at;
