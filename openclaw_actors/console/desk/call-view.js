@@ -82,6 +82,11 @@ export class CallView {
     this.actions.reset();
   }
 
+  /** What this person may do is known now. */
+  refresh() {
+    if (this.#call) this.#show();
+  }
+
   /** Once a second: the clock and the growing time line. */
   tick(now) {
     if (!this.#call || !isLive(this.#call) || !this.#story.began) return;

@@ -27,6 +27,12 @@ export class LiveView extends ListView {
     this.say(wanted ? `${calls.length} of ${this.#live.count} live calls` : `${this.#live.count} live calls`);
   }
 
+  /** Another token may help, or the same request once more. */
+  #again(status) {
+    if (status === 401 || status === 403) document.dispatchEvent(new CustomEvent("signin"));
+    else this.#live.start();
+  }
+
   #instead(wanted) {
     const { state, error } = this.#live;
     if (state === "refused")
@@ -34,7 +40,7 @@ export class LiveView extends ListView {
         title: error.status === 401 ? "You are not signed in" : "The calls can't be shown",
         text: error.message,
         icon: "key",
-        actions: [h("button.plain", { type: "button", onclick: () => this.#live.start() }, error.status === 401 ? "Sign in" : "Try again")],
+        actions: [h("button.plain", { type: "button", onclick: () => this.#again(error.status) }, again(error.status))],
       };
     if (wanted) return { title: "No such call", text: "No live call has this in its name, number or last words." };
     return {
@@ -45,6 +51,10 @@ export class LiveView extends ListView {
       actions: [h("div.nothing-actions", {}, ...this.emptyActions)],
     };
   }
+}
+
+function again(status) {
+  return { 401: "Sign in", 403: "Use another token" }[status] ?? "Try again";
 }
 
 function matches(call, wanted) {

@@ -64,31 +64,36 @@ function arrive() {
   if (view !== "talk") begin();
   if (moved && view === "history") views.history.read();
   views[view]?.open(id);
-  if (began) host.watch(true);
 }
 
 // --- signing in ----------------------------------------------------------------------------------------------
 
-let began = false;
-
 /** The talk view needs none of this: somebody with a join token may be there. */
-async function begin() {
-  if (began) return;
-  began = true;
-  live.start();
+function begin() {
+  if (!live.running) live.start();
+}
+
+/** Once the host lets us in: as whom, and what that person may do. */
+async function learn() {
+  me = { ...me, name: "…" };
   try {
     me = await api.get("/v1/me");
   } catch (error) {
-    began = false;
-    if (error.status !== 401) toast(error.message, "bad");
+    toast(error.message, "bad");
     return;
   }
   at("dial-button").hidden = !me.scopes.includes("call:control");
   at("leave-button").hidden = !api.token;
-  at("voicemail-tab").hidden = !(await views.voicemail.isThere());
+  for (const { view } of [views.live, views.history]) view.refresh();
   host.watch(true);
+  at("voicemail-tab").hidden = !(await views.voicemail.isThere());
 }
 
+document.addEventListener("signin", async () => {
+  api.token = await askForToken("");
+  me.name = "";
+  live.start();
+});
 at("leave-button").addEventListener("click", () => {
   api.token = "";
   location.reload();
@@ -102,6 +107,7 @@ watchTheme(at("theme-button"));
 
 live.addEventListener("change", () => {
   at("live-count").textContent = live.count || "";
+  if (live.state === "live" && !me.name) learn();
 });
 document.addEventListener("callerased", () => {
   go("history");

@@ -107,9 +107,10 @@ export class Story {
 
   /** The stretch of the caller that began there; media time says it better than the event, which comes 64 ms later. */
   #utterance(utterance, at) {
-    let found = this.speech.findLast((each) => each.role === "user" && each.utterance === utterance);
+    const isSpoken = typeof utterance === "number"; // a line that was written has none
+    let found = isSpoken && this.speech.findLast((each) => each.role === "user" && each.utterance === utterance);
     if (!found) {
-      const from = this.#mediaAt === null || utterance === undefined ? at : this.#mediaAt + utterance / SAMPLE_RATE;
+      const from = this.#mediaAt === null || !isSpoken ? at : this.#mediaAt + utterance / SAMPLE_RATE;
       found = { role: "user", utterance, from: Math.min(from, at), to: null };
       this.speech.push(found);
     }
