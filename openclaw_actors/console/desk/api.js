@@ -86,8 +86,13 @@ export class Api {
       if (response.ok) return response;
       const problem = await response.json().catch(() => ({}));
       const { code = `http_${response.status}`, detail } = problem;
-      if (response.status === 401 && !quiet && (this.token !== token || (await this.#newToken(token)))) continue;
-      throw new ApiError(response.status, code, detail ?? `The host answered with status ${response.status}.`);
+      if (response.status === 401 && !quiet && (this.token !== token || (await this.#newToken(token))))
+        continue;
+      throw new ApiError(
+        response.status,
+        code,
+        detail ?? `The host answered with status ${response.status}.`,
+      );
     }
   }
 

@@ -32,9 +32,20 @@ export class CallActions {
       hold: this.#toggle("pause", "Hold", "warn", (on) => (on ? "resume" : "hold")),
       record: this.#toggle("record", "Record", "", (on) => (on ? "record_stop" : "record_start")),
       keys: iconButton("keys", "Keys", { class: "plain", onclick: () => keypad(api, this.#call().id) }),
-      transfer: iconButton("transfer", "Transfer", { class: "plain", onclick: () => transfer(api, this.#call().id) }),
-      hangup: iconButton("phone-down", "Hang up", { class: "plain", "data-tone": "bad", onclick: () => this.#hangUp() }),
-      erase: iconButton("trash", "Erase", { class: "plain", "data-tone": "bad", onclick: () => this.#erase() }),
+      transfer: iconButton("transfer", "Transfer", {
+        class: "plain",
+        onclick: () => transfer(api, this.#call().id),
+      }),
+      hangup: iconButton("phone-down", "Hang up", {
+        class: "plain",
+        "data-tone": "bad",
+        onclick: () => this.#hangUp(),
+      }),
+      erase: iconButton("trash", "Erase", {
+        class: "plain",
+        "data-tone": "bad",
+        onclick: () => this.#erase(),
+      }),
     };
     parts.actions.append(...Object.values(this.#buttons));
     this.#makeEars();
@@ -70,7 +81,9 @@ export class CallActions {
     this.#parts.actions.hidden = !Object.values(visible).some(Boolean);
     this.#parts.composer.hidden = !steers;
     this.#buttons.listen.disabled = !permitted;
-    this.#buttons.listen.title = permitted ? "" : "This host lets nobody listen: calls.listen_in = true would";
+    this.#buttons.listen.title = permitted
+      ? ""
+      : "This host lets nobody listen: calls.listen_in = true would";
     press(this.#buttons.mute, call.muted, "Unmute caller", "Mute caller");
     press(this.#buttons.hold, call.held, "End hold", "Hold");
     press(this.#buttons.record, call.recording, "Stop recording", "Record");
@@ -99,7 +112,12 @@ export class CallActions {
   #hangUp() {
     const { id } = this.#call();
     const act = () => this.#api.act(id, "hangup");
-    return confirm("Hang up?", "The call ends for the caller, in the middle of what is being said.", "Hang up", act);
+    return confirm(
+      "Hang up?",
+      "The call ends for the caller, in the middle of what is being said.",
+      "Hang up",
+      act,
+    );
   }
 
   async #erase() {
@@ -117,13 +135,22 @@ export class CallActions {
 
   #makeEars() {
     const meters = ["Caller", "Agent"].map((side, number) => {
-      const meter = h("span.level", { role: "meter", "aria-label": `${side}'s level`, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" });
+      const meter = h("span.level", {
+        role: "meter",
+        "aria-label": `${side}'s level`,
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        "aria-valuenow": "0",
+      });
       this.#parts.ears.append(h("span.ear", { data: { side: number ? "agent" : "you" } }, side, meter));
       return meter;
     });
     this.#parts.ears.prepend(icon("ear"), h("span.ear-state", { role: "status" }));
     this.#listening.addEventListener("level", ({ detail: { caller, agent } }) => {
-      for (const [meter, rms] of [[meters[0], caller], [meters[1], agent]]) {
+      for (const [meter, rms] of [
+        [meters[0], caller],
+        [meters[1], agent],
+      ]) {
         const level = loudness(rms);
         meter.setAttribute("aria-valuenow", Math.round(level * 100));
         meter.style.setProperty("--level", level.toFixed(2));
@@ -131,7 +158,10 @@ export class CallActions {
     });
     this.#listening.addEventListener("state", ({ detail: { state } }) => {
       this.#parts.ears.hidden = state === "off";
-      setText(this.#parts.ears.querySelector(".ear-state"), state === "on" ? "You are listening" : "Connecting…");
+      setText(
+        this.#parts.ears.querySelector(".ear-state"),
+        state === "on" ? "You are listening" : "Connecting…",
+      );
       press(this.#buttons.listen, state !== "off", "Stop listening", "Listen in");
     });
   }
@@ -154,7 +184,13 @@ export class CallActions {
       h("option", { value: "say" }, "As agent"),
       h("option", { value: "send_text" }, "As caller"),
     );
-    const text = h("input", { type: "text", placeholder: "Say a line…", autocomplete: "off", maxlength: "4096", "aria-label": "What to say" });
+    const text = h("input", {
+      type: "text",
+      placeholder: "Say a line…",
+      autocomplete: "off",
+      maxlength: "4096",
+      "aria-label": "What to say",
+    });
     const send = h("button.primary.round", { type: "submit", "aria-label": "Say it" }, icon("send"));
     this.#parts.composer.append(who, text, send);
     this.#parts.composer.addEventListener("submit", async (event) => {

@@ -123,7 +123,10 @@ function fillRow(row, call) {
   if (row.direction !== call.direction) {
     row.direction = call.direction;
     const outbound = call.direction === "outbound";
-    row.way.replaceChildren(icon(outbound ? "out" : "in"), h("span.visually-hidden", {}, outbound ? "Out: " : "In: "));
+    row.way.replaceChildren(
+      icon(outbound ? "out" : "in"),
+      h("span.visually-hidden", {}, outbound ? "Out: " : "In: "),
+    );
   }
   row.item.dataset.state = live ? call.status : "over";
   row.item.dataset.since = live && call.answered_at ? Date.parse(call.answered_at) : "";
@@ -133,7 +136,12 @@ function fillRow(row, call) {
   if (!row.item.dataset.since) setText(row.time, live ? "" : when(call.started_at));
   row.time.title = exactly(call.started_at);
   row.words.dataset.role = (live && call.last?.role) || "";
-  setText(row.words, live ? (call.last?.text ?? [call.transport, call.engines?.agent].filter(Boolean).join(" · ")) : ended(call));
+  setText(
+    row.words,
+    live
+      ? (call.last?.text ?? [call.transport, call.engines?.agent].filter(Boolean).join(" · "))
+      : ended(call),
+  );
   const took = call.latency?.last_ms ?? call.latency?.turn_p50_ms;
   setText(row.latency, took === undefined ? "" : milliseconds(took));
   row.latency.title = live ? "The last answer took so long" : "The median of its answers";
@@ -141,7 +149,8 @@ function fillRow(row, call) {
 }
 
 function ended(call) {
-  const lasted = call.answered_at && call.ended_at ? Date.parse(call.ended_at) - Date.parse(call.answered_at) : 0;
+  const lasted =
+    call.answered_at && call.ended_at ? Date.parse(call.ended_at) - Date.parse(call.answered_at) : 0;
   const why = call.end_reason ? reasonWord(call.end_reason) : "";
   return [lasted ? minutes(lasted) : "", why].filter(Boolean).join(" · ");
 }

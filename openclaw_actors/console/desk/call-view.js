@@ -165,8 +165,15 @@ export class CallView {
     setText(chip, statusWord(call));
     chip.dataset.status = call.held && isLive(call) ? "held" : call.status;
     const from = Date.parse(call.answered_at ?? call.started_at);
-    setText(clock, call.answered_at || !isLive(call) ? minutes((call.ended_at ? Date.parse(call.ended_at) : now) - from) : "");
-    const engines = Object.values(call.engines ?? {}).filter(Boolean).join(" · ");
+    setText(
+      clock,
+      call.answered_at || !isLive(call)
+        ? minutes((call.ended_at ? Date.parse(call.ended_at) : now) - from)
+        : "",
+    );
+    const engines = Object.values(call.engines ?? {})
+      .filter(Boolean)
+      .join(" · ");
     const words = [outbound ? "Outbound" : "Inbound", call.transport, exactly(call.started_at), engines];
     setText(facts, words.filter(Boolean).join(" · "));
   }
@@ -174,7 +181,10 @@ export class CallView {
   #refuse(error) {
     const { blank, body } = this.#parts;
     [blank.hidden, body.hidden] = [false, true];
-    setText(blank.querySelector("p"), error.status === 404 ? "There is no such call; it may have been erased." : error.message);
+    setText(
+      blank.querySelector("p"),
+      error.status === 404 ? "There is no such call; it may have been erased." : error.message,
+    );
   }
 
   // --- playback ----------------------------------------------------------------------------------------------
@@ -229,7 +239,12 @@ function makeParts(back) {
     actions,
   );
   const words = h("div.cv-words", {}, h("div.paper", {}, log), composer);
-  const side = h("div.cv-side", { tabindex: "0", role: "region", "aria-label": "Stages and turns" }, stageList, waterfall);
+  const side = h(
+    "div.cv-side",
+    { tabindex: "0", role: "region", "aria-label": "Stages and turns" },
+    stageList,
+    waterfall,
+  );
   const body = h(
     "div.cv",
     {},
@@ -242,5 +257,23 @@ function makeParts(back) {
   );
   const blank = h("div.nothing", {}, icon("mark"), h("p", {}));
   const root = h("article.card.detail", { "aria-label": "The call" }, blank, body);
-  return { root, blank, body, way, name, chip, clock, facts, actions, ears, timeline, timelineWords, player, log, composer, stageList, waterfall };
+  return {
+    root,
+    blank,
+    body,
+    way,
+    name,
+    chip,
+    clock,
+    facts,
+    actions,
+    ears,
+    timeline,
+    timelineWords,
+    player,
+    log,
+    composer,
+    stageList,
+    waterfall,
+  };
 }

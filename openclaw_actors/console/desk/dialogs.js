@@ -15,7 +15,14 @@ import { h } from "../dom.js";
  *   shown, and the person may try again
  * @returns {Promise<any>} what `act` gave (or the values), null when it was left
  */
-export function ask({ title, text = "", submit, danger = false, fields = [], act = async (values) => values }) {
+export function ask({
+  title,
+  text = "",
+  submit,
+  danger = false,
+  fields = [],
+  act = async (values) => values,
+}) {
   return new Promise((resolve) => {
     const fault = h("p.fault", { role: "alert" });
     const send = h(danger ? "button.primary.danger" : "button.primary", { type: "submit" }, submit);
@@ -60,7 +67,13 @@ export async function askForToken(refused) {
       h("p.fault", {}, refused ? "The host does not know this token (any more)." : ""),
       labelled(
         "Token",
-        h("input", { type: "password", name: "token", required: true, autocomplete: "off", spellcheck: "false" }),
+        h("input", {
+          type: "password",
+          name: "token",
+          required: true,
+          autocomplete: "off",
+          spellcheck: "false",
+        }),
       ),
     ],
   });
@@ -92,8 +105,16 @@ export function dialOut(api) {
         "A number in E.164, or “test”: a line on which nobody speaks, to try things out.",
       ),
       labelled("How", mode),
-      labelled("First words", h("textarea", { name: "message", maxlength: "4096" }), "Empty: the agent's greeting."),
-      labelled("Agent", h("input", { type: "text", name: "agent", autocomplete: "off" }), "Empty: the default."),
+      labelled(
+        "First words",
+        h("textarea", { name: "message", maxlength: "4096" }),
+        "Empty: the agent's greeting.",
+      ),
+      labelled(
+        "Agent",
+        h("input", { type: "text", name: "agent", autocomplete: "off" }),
+        "Empty: the default.",
+      ),
     ],
     act: ({ to, mode: how, message, agent }) =>
       api.post("/v1/calls", {
@@ -114,7 +135,13 @@ export function transfer(api, callId) {
     fields: [
       labelled(
         "To",
-        h("input", { type: "tel", name: "to", required: true, placeholder: "+15550100001", autocomplete: "off" }),
+        h("input", {
+          type: "tel",
+          name: "to",
+          required: true,
+          placeholder: "+15550100001",
+          autocomplete: "off",
+        }),
       ),
     ],
     act: ({ to }) => api.act(callId, "transfer", { to: to.replace(/[\s().-]/g, "") }),
@@ -140,7 +167,12 @@ export function keypad(api, callId) {
   const pad = h("div.keypad", { role: "group", "aria-label": "Keypad" });
   for (const key of "123456789*0#")
     pad.append(h("button.plain", { type: "button", onclick: () => send(key) }, key));
-  return ask({ title: "Send keys", submit: "Send", fields: [pad, digits, fault], act: (values) => send(values.digits) });
+  return ask({
+    title: "Send keys",
+    submit: "Send",
+    fields: [pad, digits, fault],
+    act: (values) => send(values.digits),
+  });
 }
 
 /** Is this really meant? @returns {Promise<boolean>} */

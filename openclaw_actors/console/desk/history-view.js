@@ -30,7 +30,12 @@ export class HistoryView extends ListView {
   #timer = 0;
 
   constructor(section, what) {
-    super(section, { base: "#/history", label: "Calls on record", find: "Number or words that were said", ...what });
+    super(section, {
+      base: "#/history",
+      label: "Calls on record",
+      find: "Number or words that were said",
+      ...what,
+    });
     this.#api = what.api;
     this.head.append(h("div.filters", {}, this.#status, this.#direction));
     this.box.append(this.#more);
@@ -38,7 +43,8 @@ export class HistoryView extends ListView {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.read(), TYPING_MS);
     });
-    for (const choice of [this.#status, this.#direction]) choice.addEventListener("change", () => this.read());
+    for (const choice of [this.#status, this.#direction])
+      choice.addEventListener("change", () => this.read());
     this.#more.addEventListener("click", () => this.#read(this.#next));
     new IntersectionObserver(([entry]) => entry.isIntersecting && this.#next && this.#read(this.#next), {
       root: this.box,
@@ -57,7 +63,12 @@ export class HistoryView extends ListView {
     if (!cursor && !this.#calls.length) this.loading();
     this.#more.disabled = true;
     const query = new URLSearchParams({ limit: PAGE });
-    const wanted = { q: this.search.value.trim(), status: this.#status.value, direction: this.#direction.value, cursor };
+    const wanted = {
+      q: this.search.value.trim(),
+      status: this.#status.value,
+      direction: this.#direction.value,
+      cursor,
+    };
     for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, value);
     let error = null;
     let page = { calls: [], next: null };
@@ -84,11 +95,24 @@ export class HistoryView extends ListView {
         actions: [h("button.plain", { type: "button", onclick: () => this.read() }, "Try again")],
       };
     if (q || status || direction)
-      return { title: "Nothing found", text: "No call on record fits. Whole words, or how they begin, are found.", icon: "search" };
-    return { title: "No calls yet", text: "Every call is kept here when it is over, with all that was said.", icon: "history", alone: true };
+      return {
+        title: "Nothing found",
+        text: "No call on record fits. Whole words, or how they begin, are found.",
+        icon: "search",
+      };
+    return {
+      title: "No calls yet",
+      text: "Every call is kept here when it is over, with all that was said.",
+      icon: "history",
+      alone: true,
+    };
   }
 }
 
 function select(label, options) {
-  return h("select", { "aria-label": label }, ...options.map(([value, words]) => h("option", { value }, words)));
+  return h(
+    "select",
+    { "aria-label": label },
+    ...options.map(([value, words]) => h("option", { value }, words)),
+  );
 }

@@ -21,12 +21,17 @@ export class HostView {
     this.#api = api;
     this.#me = me;
     const boxes = [at("engines"), at("host-engines")];
-    this.engines = new Engines(boxes, base, () => api.token, (readiness) => {
-      const pill = at("host");
-      pill.dataset.state = readiness.state;
-      setText(pill, readiness.text);
-      onReadiness(readiness);
-    });
+    this.engines = new Engines(
+      boxes,
+      base,
+      () => api.token,
+      (readiness) => {
+        const pill = at("host");
+        pill.dataset.state = readiness.state;
+        setText(pill, readiness.text);
+        onReadiness(readiness);
+      },
+    );
     this.engines.watch();
     at("drain-button").addEventListener("click", () => this.#drain());
     document.addEventListener("visibilitychange", () => this.watch());
@@ -85,7 +90,9 @@ export class HostView {
       if (draining) this.#show(await this.#api.json("DELETE", "/v1/node/drain"));
       else {
         const text = "No new calls are taken until you end it. The calls that run go on.";
-        await confirm("Drain this host?", text, "Drain", async () => this.#show(await this.#api.post("/v1/node/drain")));
+        await confirm("Drain this host?", text, "Drain", async () =>
+          this.#show(await this.#api.post("/v1/node/drain")),
+        );
       }
     } catch (error) {
       toast(error.message, "bad");

@@ -16,7 +16,13 @@ export class ListView {
    */
   constructor(section, { base, label, find, api, me }) {
     this.section = section;
-    this.search = h("input", { type: "search", placeholder: find, "aria-label": find, autocomplete: "off", spellcheck: "false" });
+    this.search = h("input", {
+      type: "search",
+      placeholder: find,
+      "aria-label": find,
+      autocomplete: "off",
+      spellcheck: "false",
+    });
     this.head = h("div.list-head", {}, h("label.search", {}, icon("search"), this.search));
     this.list = document.createElement("call-list");
     this.list.setAttribute("label", label);
@@ -25,7 +31,10 @@ export class ListView {
     this.status = h("p.visually-hidden", { role: "status" });
     this.box = h("div.list-box", { tabindex: "-1" }, this.nothing, this.list);
     this.view = new CallView(api, me, base);
-    section.append(h("div.card.list-pane", { "aria-busy": "true" }, this.head, this.status, this.box), this.view.element);
+    section.append(
+      h("div.card.list-pane", { "aria-busy": "true" }, this.head, this.status, this.box),
+      this.view.element,
+    );
   }
 
   /** Open this call, or none. */

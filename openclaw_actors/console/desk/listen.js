@@ -41,7 +41,9 @@ export class ListeningIn extends EventTarget {
     this.#enter("connecting");
     this.#openSound();
     try {
-      const response = await this.#api.open(`/v1/calls/${encodeURIComponent(callId)}/listen`, { signal: stop.signal });
+      const response = await this.#api.open(`/v1/calls/${encodeURIComponent(callId)}/listen`, {
+        signal: stop.signal,
+      });
       this.#enter("on");
       await this.#play(response.body.getReader(), stop.signal);
     } catch (error) {

@@ -20,7 +20,8 @@ const CHANGES = {
   "call.resumed": (call) => Object.assign(call, { held: false }),
   "call.listener.joined": (call, { listeners }) => Object.assign(call, { listeners }),
   "call.listener.left": (call, { listeners }) => Object.assign(call, { listeners }),
-  "call.engine.switched": (call, { stage, to }) => Object.assign(call, { engines: { ...call.engines, [stage]: to } }),
+  "call.engine.switched": (call, { stage, to }) =>
+    Object.assign(call, { engines: { ...call.engines, [stage]: to } }),
   "call.stage.restarted": (call, { stage }) => {
     call.restarts = { ...call.restarts, [stage]: (call.restarts?.[stage] ?? 0) + 1 };
   },
@@ -48,7 +49,16 @@ function beginning({ transport, direction, from, to, engines, metadata }) {
 
 /** A call of which nothing is known yet. */
 export function newCall(id, time) {
-  return { id, status: "initiated", started_at: time, restarts: {}, latency: {}, engines: {}, from: "", to: "" };
+  return {
+    id,
+    status: "initiated",
+    started_at: time,
+    restarts: {},
+    latency: {},
+    engines: {},
+    from: "",
+    to: "",
+  };
 }
 
 export class LiveCalls extends EventTarget {
@@ -123,7 +133,7 @@ export class LiveCalls extends EventTarget {
 
   async #load() {
     const found = [];
-    for (let cursor = ""; cursor !== null; ) {
+    for (let cursor = ""; cursor !== null;) {
       const page = await this.#api.get(`/v1/calls?live=true&limit=${PAGE}${cursor && `&cursor=${cursor}`}`);
       found.push(...page.calls);
       cursor = page.next;

@@ -40,9 +40,16 @@ export class LiveView extends ListView {
         title: error.status === 401 ? "You are not signed in" : "The calls can't be shown",
         text: error.message,
         icon: "key",
-        actions: [h("button.plain", { type: "button", onclick: () => this.#again(error.status) }, again(error.status))],
+        actions: [
+          h(
+            "button.plain",
+            { type: "button", onclick: () => this.#again(error.status) },
+            again(error.status),
+          ),
+        ],
       };
-    if (wanted) return { title: "No such call", text: "No live call has this in its name, number or last words." };
+    if (wanted)
+      return { title: "No such call", text: "No live call has this in its name, number or last words." };
     return {
       title: "No calls right now",
       text: "Press Call and talk with your agent from this page, or dial somebody. Calls appear here as they come in.",
@@ -65,4 +72,3 @@ function matches(call, wanted) {
     (/^\+?\d+$/.test(bare) && [call.from, call.to].some((number) => number?.includes(bare)))
   );
 }
-

@@ -11,7 +11,13 @@ import { LiveView } from "./live-view.js";
 import { watchTheme } from "./theme.js";
 import { VoicemailView } from "./voicemail-view.js";
 
-const TITLES = { live: "Live calls", history: "History", voicemail: "Voicemail", host: "Host", talk: "Your call" };
+const TITLES = {
+  live: "Live calls",
+  history: "History",
+  voicemail: "Voicemail",
+  host: "Host",
+  talk: "Your call",
+};
 const TICK_MS = 1000;
 
 const at = (id) => document.getElementById(id);

@@ -14,7 +14,14 @@ class RecordingPlayer extends HTMLElement {
   #audio = h("audio", { preload: "metadata" });
   #button = h("button.primary.round", { type: "button" });
   #time = h("span.player-time", {}, "0:00");
-  #slider = h("input", { type: "range", min: "0", max: "0", step: "0.1", value: "0", "aria-label": "Place in the recording" });
+  #slider = h("input", {
+    type: "range",
+    min: "0",
+    max: "0",
+    step: "0.1",
+    value: "0",
+    "aria-label": "Place in the recording",
+  });
   #parts = h("select", { "aria-label": "Which recording", hidden: true });
   #state = h("p.quiet", { role: "status" });
   #load = null;
@@ -70,7 +77,8 @@ class RecordingPlayer extends HTMLElement {
 
   /** Go to a moment of the epoch (ms), in whichever recording holds it. @returns {boolean} whether one does */
   seek(moment) {
-    const recording = this.#recordings.findLast(({ started_at: from }) => Date.parse(from) <= moment) ?? this.#recordings[0];
+    const recording =
+      this.#recordings.findLast(({ started_at: from }) => Date.parse(from) <= moment) ?? this.#recordings[0];
     if (!recording) return false;
     if (recording.part !== this.#part) this.#choose(recording.part);
     this.#goTo(Math.max(0, (moment - Date.parse(recording.started_at)) / 1000));

@@ -35,7 +35,8 @@ export async function follow(api, path, { event, state = () => {} }, signal) {
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429) throw error;
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429)
+        throw error;
     }
     if (signal.aborted) return;
     state("lost");

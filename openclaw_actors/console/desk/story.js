@@ -52,17 +52,33 @@ export class Story {
       return {};
     },
     "call.barge_in": ({ outcome }, at) =>
-      this.#mark(at, "barge-in", outcome === "interrupted" ? "The caller interrupted" : "A cough, or a nod", "quiet", {
-        silent: true,
-      }),
+      this.#mark(
+        at,
+        "barge-in",
+        outcome === "interrupted" ? "The caller interrupted" : "A cough, or a nod",
+        "quiet",
+        {
+          silent: true,
+        },
+      ),
     "call.stage.restarted": ({ stage, downtime_ms: down, reason }, at) => {
       const took = down >= 1 ? `in ${Math.round(down)} ms` : "at once";
-      return this.#mark(at, "restart", `${STAGE_NAMES[stage] ?? stage} restarted ${took} (${reason})`, "warn");
+      return this.#mark(
+        at,
+        "restart",
+        `${STAGE_NAMES[stage] ?? stage} restarted ${took} (${reason})`,
+        "warn",
+      );
     },
     "call.engine.switched": ({ stage, from, to }, at) =>
       this.#mark(at, "switch", `${STAGE_NAMES[stage] ?? stage}: ${to} instead of ${from}`, "warn"),
     "call.dtmf": ({ digits, direction }, at) =>
-      this.#mark(at, "keys", `${direction === "in" ? "The caller pressed" : "Keys sent:"} ${digits}`, "quiet"),
+      this.#mark(
+        at,
+        "keys",
+        `${direction === "in" ? "The caller pressed" : "Keys sent:"} ${digits}`,
+        "quiet",
+      ),
     "call.pin": ({ accepted, tries_left: left }, at) =>
       this.#mark(at, "keys", accepted ? "The PIN is right" : `The PIN is wrong; ${left} tries left`, "quiet"),
     "call.held": (_, at) => this.#open("hold", at, "On hold"),
@@ -71,10 +87,14 @@ export class Story {
     "call.unmuted": (_, at) => this.#close("mute", at, "The caller is heard again"),
     "call.played": ({ name }, at) => this.#mark(at, "played", `A sound was played: ${name}`, "quiet"),
     "call.message": ({ text }, at) => this.#mark(at, "message", `A message was taken: ${text}`, "quiet"),
-    "call.answered_by": ({ what }, at) => this.#mark(at, "answered", `Answered by: ${what.replaceAll("_", " ")}`, "quiet"),
-    "call.transfer_failed": ({ to, detail }, at) => this.#mark(at, "transfer", `Not transferred to ${to}: ${detail}`, "warn"),
-    "call.listener.joined": ({ listener }, at) => this.#mark(at, "listener", `${listener} listens in`, "quiet"),
-    "call.listener.left": ({ listener }, at) => this.#mark(at, "listener", `${listener} has stopped listening`, "quiet"),
+    "call.answered_by": ({ what }, at) =>
+      this.#mark(at, "answered", `Answered by: ${what.replaceAll("_", " ")}`, "quiet"),
+    "call.transfer_failed": ({ to, detail }, at) =>
+      this.#mark(at, "transfer", `Not transferred to ${to}: ${detail}`, "warn"),
+    "call.listener.joined": ({ listener }, at) =>
+      this.#mark(at, "listener", `${listener} listens in`, "quiet"),
+    "call.listener.left": ({ listener }, at) =>
+      this.#mark(at, "listener", `${listener} has stopped listening`, "quiet"),
     "call.recording.started": (_, at) => this.#open("record", at, "Recording"),
     "call.recording.stopped": (_, at) => this.#close("record", at, "The recording has stopped"),
     "call.ended": (_, at) => {
@@ -108,7 +128,8 @@ export class Story {
   /** The stretch of the caller that began there; media time says it better than the event, which comes 64 ms later. */
   #utterance(utterance, at) {
     const isSpoken = typeof utterance === "number"; // a line that was written has none
-    let found = isSpoken && this.speech.findLast((each) => each.role === "user" && each.utterance === utterance);
+    let found =
+      isSpoken && this.speech.findLast((each) => each.role === "user" && each.utterance === utterance);
     if (!found) {
       const from = this.#mediaAt === null || !isSpoken ? at : this.#mediaAt + utterance / SAMPLE_RATE;
       found = { role: "user", utterance, from: Math.min(from, at), to: null };

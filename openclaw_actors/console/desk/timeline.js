@@ -13,7 +13,10 @@ const SPAN_WORDS = { hold: "on hold", mute: "caller muted", record: "recorded" }
 const MARKED = new Set(["restart", "switch", "barge-in", "keys", "transfer", "message"]);
 
 class CallTimeline extends HTMLElement {
-  #lanes = { user: h("div.lane", { data: { role: "user" } }), agent: h("div.lane", { data: { role: "agent" } }) };
+  #lanes = {
+    user: h("div.lane", { data: { role: "user" } }),
+    agent: h("div.lane", { data: { role: "agent" } }),
+  };
   #spans = h("div.lane.lane-spans");
   #marks = h("ol.marks", { "aria-label": "What happened" });
   #ticks = h("div.ticks", { "aria-hidden": "true" });
@@ -35,7 +38,8 @@ class CallTimeline extends HTMLElement {
   clear() {
     this.#scale = 0;
     this.#drawn.clear();
-    for (const lane of [this.#lanes.user, this.#lanes.agent, this.#spans, this.#marks]) lane.replaceChildren();
+    for (const lane of [this.#lanes.user, this.#lanes.agent, this.#spans, this.#marks])
+      lane.replaceChildren();
     this.at = null;
   }
 
@@ -62,7 +66,9 @@ class CallTimeline extends HTMLElement {
   #rescale(scale) {
     this.#scale = scale;
     this.#ticks.replaceChildren(
-      ...Array.from({ length: TICKS + 1 }, (_, step) => h("span", {}, minutes((scale * step * 1000) / TICKS))),
+      ...Array.from({ length: TICKS + 1 }, (_, step) =>
+        h("span", {}, minutes((scale * step * 1000) / TICKS)),
+      ),
     );
     for (const [each, node] of this.#drawn) this.#place(node, each);
   }
@@ -80,7 +86,8 @@ class CallTimeline extends HTMLElement {
 
   #place(node, { at, from = at, to }, end = to ?? from) {
     node.style.setProperty("left", `${(from / this.#scale) * 100}%`);
-    if (node.localName === "i") node.style.setProperty("width", `${(Math.max(0, end - from) / this.#scale) * 100}%`);
+    if (node.localName === "i")
+      node.style.setProperty("width", `${(Math.max(0, end - from) / this.#scale) * 100}%`);
   }
 
   #mark(mark) {

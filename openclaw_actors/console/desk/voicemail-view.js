@@ -39,7 +39,8 @@ export class VoicemailView {
       if (link.dataset.id === id) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     if (message) this.#show(message);
-    else this.#blank(id ? "There is no such message; it may have been erased." : "Choose a message to hear it.");
+    else
+      this.#blank(id ? "There is no such message; it may have been erased." : "Choose a message to hear it.");
   }
 
   async #read() {
@@ -51,7 +52,11 @@ export class VoicemailView {
     }
     this.#list.replaceChildren(...this.#messages.map((message, number) => row(message, number === 0)));
     this.#nothing.hidden = this.#messages.length > 0;
-    this.#nothing.replaceChildren(icon("voicemail"), h("h2", {}, "No messages"), h("p", {}, "What callers leave is kept here."));
+    this.#nothing.replaceChildren(
+      icon("voicemail"),
+      h("h2", {}, "No messages"),
+      h("p", {}, "What callers leave is kept here."),
+    );
   }
 
   #move(event) {
@@ -71,7 +76,12 @@ export class VoicemailView {
     const player = document.createElement("recording-player");
     const name = h("h2.cv-name", { tabindex: "-1" }, caller(message));
     const facts = [exactly(message.received_at), minutes((message.seconds ?? 0) * 1000), message.state];
-    const back = h("button.primary", { type: "button", onclick: () => this.#callBack(id) }, icon("phone"), "Call back");
+    const back = h(
+      "button.primary",
+      { type: "button", onclick: () => this.#callBack(id) },
+      icon("phone"),
+      "Call back",
+    );
     back.hidden = !this.#me().scopes.includes("call:control");
     this.#detail.replaceChildren(
       h(
@@ -89,8 +99,15 @@ export class VoicemailView {
         message.answer && h("p.quiet", {}, `The agent's answer: ${message.answer}`),
       ),
     );
-    const sound = { part: 1, started_at: message.received_at, duration_ms: (message.seconds ?? 0) * 1000, state: "ready" };
-    player.offer([sound], async () => (await this.#api.open(`/v1/voicemails/${encodeURIComponent(id)}/audio`)).blob());
+    const sound = {
+      part: 1,
+      started_at: message.received_at,
+      duration_ms: (message.seconds ?? 0) * 1000,
+      state: "ready",
+    };
+    player.offer([sound], async () =>
+      (await this.#api.open(`/v1/voicemails/${encodeURIComponent(id)}/audio`)).blob(),
+    );
   }
 
   async #callBack(id) {
@@ -111,7 +128,16 @@ function row(message, isFirst) {
   const time = h("span.row-time", { title: exactly(message.received_at) }, when(message.received_at));
   const name = h("span.row-name");
   setText(name, caller(message));
-  const under = h("span.row-under", {}, h("span.chip", {}, message.state), h("span.row-words", {}, message.transcript ?? ""));
-  const props = { href: `#/voicemail/${encodeURIComponent(message.id)}`, data: { id: message.id }, tabindex: isFirst ? "0" : "-1" };
+  const under = h(
+    "span.row-under",
+    {},
+    h("span.chip", {}, message.state),
+    h("span.row-words", {}, message.transcript ?? ""),
+  );
+  const props = {
+    href: `#/voicemail/${encodeURIComponent(message.id)}`,
+    data: { id: message.id },
+    tabindex: isFirst ? "0" : "-1",
+  };
   return h("li", {}, h("a.row", props, h("span.row-way", {}, icon("voicemail")), name, time, under));
 }

@@ -261,7 +261,8 @@ at("token-form").addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea"))
+    return;
   if (at("talk").hidden) return;
   if (event.key.toLowerCase() === "m" && !muteButton.disabled) toggleMute();
   if (event.key === "Escape" && LIVE.has(call.state)) call.hangUp();
