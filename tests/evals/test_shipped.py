@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import asynccontextmanager
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +20,8 @@ from openclaw_actors.testkit.host import embedded_settings, running_host
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import Fault, StubPlan
 from tests.evals.samples import script
+
+PAGE = Path(__file__).parents[2] / "docs" / "evals.md"
 
 pytestmark = pytest.mark.usefixtures("flite", "patient_recogniser")
 
@@ -35,12 +39,13 @@ def unheld(outcomes) -> list[str]:
     return [f"{o.script.name}: {c.what}: {c.detail}" for o in outcomes for c in o.checks if c.verdict == "failed"]
 
 
-async def test_four_of_the_five_hold_with_the_embedded_engines_and_the_fifth_says_what_it_needs(tmp_path):
+async def test_four_of_the_five_hold_with_the_embedded_engines_and_so_does_the_one_of_the_docs(tmp_path):
+    (documented := tmp_path / "sums.toml").write_text(re.search(r"(?ms)^```toml\n(.*?)^```", PAGE.read_text())[1])
     short = embedded_settings().agent.model_copy(update={"greeting": "Hello!"})
     async with running_host(embedded_settings().model_copy(update={"agent": short})) as host:
-        outcomes = await run(load([SHIPPED]), RunOptions(host.url, parallel=2))
+        outcomes = await run(load([SHIPPED, documented]), RunOptions(host.url, parallel=3))
     assert unheld(outcomes) == []
-    assert sorted(o.verdict for o in outcomes) == ["held"] * 4 + ["skipped"]
+    assert sorted(o.verdict for o in outcomes) == ["held"] * 5 + ["skipped"]
     (skipped,) = [o for o in outcomes if o.verdict == "skipped"]
     assert "a first agent engine that fails" in skipped.why
     unjudged = [check for o in outcomes for check in o.checks if check.verdict == "skipped"]
@@ -60,11 +65,11 @@ def _is_told_to_everybody(outcomes, junit):
     report.show_sum(console, outcomes)
     shown = console.export_text()
     assert "✓ The caller interrupts a long answer" in shown
-    assert "4 held, 1 skipped" in shown
-    assert json.loads(report.as_json(outcomes))["held"] == 4
+    assert "5 held, 1 skipped" in shown
+    assert json.loads(report.as_json(outcomes))["held"] == 5
     report.write_junit(junit, outcomes)
     suite = ET.parse(junit).getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "0", "1")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("6", "0", "1")
 
 
 async def test_an_engine_that_is_told_to_fail_is_replaced_in_the_call_and_the_script_sees_it():
