@@ -75,5 +75,7 @@ def commands(example: Example) -> Iterator[list[str]]:
             words = shlex.split(part, comments=True)
             while words and (_VARIABLE.match(words[0]) or words[0] in {"sudo", "exec"}):
                 words.pop(0)
+            if ">" in words:
+                words = words[: words.index(">")]
             if words:
                 yield words
