@@ -8,8 +8,11 @@ import pytest
 from typer.main import get_command
 
 from openclaw_actors.cli.main import app
+from openclaw_actors.observability import metrics
 from openclaw_actors.settings.keys import all_keys, dotted, is_section, type_at
+from openclaw_actors.settings.sections import Settings
 from tests.docs import commands_reference, configuration_reference
+from tests.docs.examples import pages
 
 
 def section(page: str, heading: str) -> str:
@@ -46,3 +49,30 @@ def test_each_command_is_on_the_page_with_its_options():
         text = section(page, name)
         for each in command.params:
             assert all(f"`{option}`" in text for option in each.opts if option.startswith("-"))
+
+
+SETTING = re.compile(rf"`\[?((?:{'|'.join(Settings.model_fields)})\.[a-z_.]+?)\]?(?: = [^`]*)?`")
+METRIC = re.compile(r"\bopenclaw_actors_[a-z_]+\b")
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
+def test_each_setting_and_metric_that_a_page_names_is_one(path):
+    text = path.read_text()
+    for name in {*SETTING.findall(text)}:
+        if name.endswith(".py"):
+            continue
+        key = tuple(name.removesuffix("_file").split("."))
+        assert not is_unknown(key), f"there is no setting {name}"
+    known = {
+        name for family in metrics.REGISTRY.collect() for name in (family.name, *(each.name for each in family.samples))
+    }
+    for name in {*METRIC.findall(text)}:
+        assert {name, name.removesuffix("_total")} & known, f"there is no metric {name}"
+
+
+def is_unknown(key: tuple[str, ...]) -> bool:
+    try:
+        type_at(key)
+    except KeyError:
+        return True
+    return False
