@@ -1,11 +1,12 @@
 """The one file that knows private names of aiortc (1.16); tests/contracts/test_aiortc.py fails when they change.
 
-Two of them are used:
+Three of them are used:
 
 - ``RTCRtpReceiver`` hands each packet to its jitter buffer's ``add`` and what that returns, one frame at most, to
   a queue that a decoder thread reads. Both are replaced before media flows, so that encoded packets come to us on
   the event loop: decoding them there takes 20-40 µs, which is less than the hand-over from a thread (17 µs and a
   wake-up), and saves one thread a call. The thread still starts, finds the queue closed, and ends.
+- ``RTCRtpSender`` keeps what the far end reports of our sound in its ``stats``; ``getStats`` would add much else.
 - ``RTCIceGatherer`` and ``RTCIceTransport`` keep their aioice connection as ``_connection``; ice.py guards it.
 """
 
@@ -19,6 +20,7 @@ import aioice
 from aiortc import RTCPeerConnection, RTCRtpReceiver
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
+from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
 from openclaw_actors.media.jitter import RtpAudio
 
@@ -27,6 +29,7 @@ PacketSink = Callable[[RtpAudio], None]
 
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
+_SENDER_STATS = "_RTCRtpSender__stats"
 
 
 class _Tap:
@@ -84,6 +87,15 @@ def tap_receiver(
     if not stock:
         setattr(receiver, _JITTER_BUFFER, _Tap(sink, clock))
     setattr(receiver, _DECODER_QUEUE, _DecoderQueue(sink, clock))
+
+
+def receiver_report(peer: RTCPeerConnection) -> RTCRemoteInboundRtpStreamStats | None:
+    """What the far end last said of our sound (RTCP); None while it has said nothing."""
+    for sender in peer.getSenders():
+        for stats in getattr(sender, _SENDER_STATS).values():
+            if isinstance(stats, RTCRemoteInboundRtpStreamStats):
+                return stats
+    return None
 
 
 def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
