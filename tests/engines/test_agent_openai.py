@@ -179,7 +179,7 @@ async def test_a_model_that_falls_silent_is_given_up(stub, engine_for, monkeypat
     ids=lambda value: f"{value.kind} {value.status}" if isinstance(value, Fault) else None,
 )
 async def test_a_server_need_not_list_its_models_to_serve(stub, engine_for, fault, serves):
-    stub.fail("models", fault)
+    stub.fail_always("models", fault)
     engine = engine_for(stub.base_url)
     if serves:
         await within(engine.open())
