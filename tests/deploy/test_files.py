@@ -143,6 +143,28 @@ def test_compose_waits_for_the_drain_and_runs_the_host_without_rights():
     assert host["cap_drop"] == ["ALL"]
 
 
+def test_everything_that_compose_mounts_builds_or_names_is_there():
+    services, folder = compose()["services"], COMPOSE.parent
+    for name, service in services.items():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("."):
+                assert (folder / source).exists(), f"{name} mounts {source}"
+            else:
+                assert source in compose()["volumes"]
+        assert {*service.get("secrets", [])} <= compose()["secrets"].keys()
+    build = services["host"]["build"]
+    assert (folder / build["context"] / build["dockerfile"]).is_file()
+
+
+def test_prometheus_of_compose_asks_the_host_with_its_own_token():
+    path = COMPOSE.parent / "prometheus" / "prometheus.yml"
+    jobs = {job["job_name"]: job for job in yaml.safe_load(path.read_text())["scrape_configs"]}
+    (job,) = [each for name, each in jobs.items() if "openclaw" in name]
+    assert "host:8080" in [target for each in job["static_configs"] for target in each["targets"]]
+    assert job["authorization"]["credentials_file"] == "/run/secrets/metrics_token"
+
+
 # --- systemd -------------------------------------------------------------------------------------
 
 
