@@ -30,6 +30,7 @@ ELSEWHERE = {
     ("embedding.md", "python"): "tests/docs/test_embedding.py",
     ("engines/plug-ins.md", "python"): "tests/engines/test_plug_ins.py",
     ("engines/plug-ins.md", "toml"): "tests/engines/test_plug_ins.py",
+    ("operations.md", "promql"): "tests/observability/test_rules.py",
     ("evals.md", "toml"): "tests/docs/test_evals_page.py",
     ("embedding.md", "html"): "tests/browser/test_embedding_page.py",
     ("phone.md", "xml"): "tests/docs/test_phone_page.py",
