@@ -115,7 +115,7 @@ def fault_of(error: Exception, who: str) -> EngineError:
 def _has_cause(error: Exception, *kinds: type[BaseException]) -> bool:
     """Whether one of these is what it came from.
 
-    What lies between won't do: over aiohttp, httpx's errors call every lost connection one that could not be made in time.
+    What lies between won't do: over aiohttp, httpx's errors call every lost connection one that could not be made.
     """
     cause = error.__cause__
     while cause is not None:
