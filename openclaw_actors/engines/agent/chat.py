@@ -15,6 +15,7 @@ from openclaw_actors.engines.openai_service import faults
 from openclaw_actors.engines.protocols import CallControl, EndCall, TransferCall
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.messages import Line
+from openclaw_actors.observability.traces import TRACEPARENT
 
 ROUNDS = 4
 """Requests for one answer: a model that still calls tools then must answer without. Each is a wait of the caller's."""
@@ -98,8 +99,11 @@ async def stream_answer(
         EngineError: by kind.
     """
     calls = _Calls()
+    body = dict(request)
+    if traceparent := TRACEPARENT.get():
+        body["extra_headers"] = {**body.get("extra_headers", {}), "traceparent": traceparent}
     with faults(who):
-        stream = await client.chat.completions.create(stream=True, **request)
+        stream = await client.chat.completions.create(stream=True, **body)
         try:
             async for chunk in stream:
                 # Some servers send a last chunk that has usage and no choices.
