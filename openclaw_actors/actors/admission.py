@@ -14,8 +14,8 @@ START = 25
 MOST = 250
 """Above it nothing was measured: a hundred media streams take a fifth of a core, 250 half of it."""
 
-STRAINED_LAG_S = 0.15
-"""The loop's worst lateness in a second. What is encoded ahead and the caller's jitter buffer hide 60-100 ms."""
+STRAINED_LAG_S = 0.3
+"""The loop's worst lateness in a second. The caller's jitter buffer hides 60-100 ms; every caller hears this."""
 CALM_LAG_S = 0.05
 STRAINED_WAIT_S = 1.0
 """The oldest job in a worker's queue: a caller who has finished has been waiting for so long, and nobody has begun."""

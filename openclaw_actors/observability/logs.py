@@ -24,6 +24,10 @@ _QUEUE_SIZE = 10_000
 """Records waiting to be written; a terminal that stalls must cost log lines, never audio."""
 
 
+STOP_S = 5.0
+"""For what is still to be written at the end: ten thousand lines take half a second."""
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger that binds key=value pairs; ``name`` is the module's."""
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
@@ -69,7 +73,22 @@ class _Dropping(logging.handlers.QueueHandler):
         return record
 
 
-_listener: logging.handlers.QueueListener | None = None
+class _Writer(logging.handlers.QueueListener):
+    """Writes what waits; its end does not depend on whoever reads the log."""
+
+    def stop(self) -> None:
+        """Write the rest, for at most STOP_S; then the thread, a daemon, is left behind."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        try:
+            self.queue.put(self._sentinel, timeout=STOP_S)  # type: ignore[attr-defined] # of CPython's own
+        except queue.Full:
+            return
+        thread.join(STOP_S)
+
+
+_listener: _Writer | None = None
 
 
 def configure_logs(settings: Logs) -> None:
@@ -115,7 +134,7 @@ def configure_logs(settings: Logs) -> None:
     root.setLevel(settings.level.upper())
     for noisy in ("aioice", "aiortc", "httpx", "httpcore", "openai", "aiohttp.access", "faster_whisper"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    _listener = logging.handlers.QueueListener(records, stream)
+    _listener = _Writer(records, stream)
     _listener.start()
     atexit.register(stop_logs)
 

@@ -46,7 +46,7 @@ class Server(Section):
     trusted_proxies: tuple[str, ...] = ()
     drain_timeout_s: Seconds = 1800
     max_calls: Count = 0
-    """0: measured from the machine (25 calls a core, at which 2.6-3.6 % of a core a call leaves head-room)."""
+    """0: found out from how the machine bears them (actors/admission.py)."""
 
 
 Scope = Literal["call:join", "call:control", "read", "admin"]

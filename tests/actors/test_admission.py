@@ -20,7 +20,7 @@ from openclaw_actors.actors.admission import (
 )
 
 CALM = Load(0.005, 0.0)
-LATE = Load(0.3, 0.0)
+LATE = Load(0.4, 0.0)
 QUEUED = Load(0.005, 3.0)
 BETWEEN = Load((CALM_LAG_S + STRAINED_LAG_S) / 2, 0.0)
 
@@ -82,7 +82,7 @@ def test_one_bad_second_changes_nothing_and_five_in_a_row_do():
         assert capacity.look(CALM, 20, start + 3) == START
     falls = look(capacity, LATE, 20, 100, round(STRAINED_FOR_S) + 1)
     assert falls == [START] * round(STRAINED_FOR_S) + [18]
-    assert "300 ms late" in capacity.why
+    assert "400 ms late" in capacity.why
 
 
 def test_a_queue_of_a_worker_says_the_same_as_a_late_loop():

@@ -55,7 +55,7 @@ async def test_ten_calls_are_talked_to_their_ends_while_new_ones_are_refused(con
         assert (event["type"], event["call_id"]) == ("node.draining", "")
         assert await statuses(session, host.url) == (503, 200)
         with pytest.raises(CallRefusedError) as refusal:
-            await Caller(host.url).dial()
+            await Caller(host.url).__aenter__()
         assert (refusal.value.status, refusal.value.problem["code"]) == (503, "draining")
         async with session.post(f"{host.url}/webrtc/offer", json={"sdp": "", "type": "offer"}) as response:
             assert response.status >= 400

@@ -34,6 +34,8 @@ GROWTH_KB = 20.0
 """A call, at most, over the calls after the warm-up."""
 SLOPE_MB = 1.0
 """An hour, at most."""
+MAX_CALLS = 100
+"""A limit that is found out would refuse some on a machine that does other things; what is left behind is the question."""
 _WAVE_S = 180.0
 
 
@@ -142,7 +144,8 @@ async def soaked_host():
     async with stub_process() as stub:
         with TemporaryDirectory() as folder:
             config = Path(folder) / "host.toml"
-            config.write_text(CONFIG.format(url=stub) + f'[store]\nurl = "sqlite:///{folder}/calls.db"\n')
+            text = CONFIG.format(url=stub).replace("port = 0", f"port = 0\nmax_calls = {MAX_CALLS}")
+            config.write_text(text + f'[store]\nurl = "sqlite:///{folder}/calls.db"\n')
             async with running_host(load_settings(config, {})) as host, callers_process(host.url) as callers:
                 yield host, callers
 

@@ -162,6 +162,6 @@ async def test_a_reader_of_the_log_that_stalls_costs_lines_and_never_the_loop(lo
         log.info("more", number=number)
     assert not goes_on.is_set()  # all of them were logged while nothing could be written
     goes_on.set()
-    stop_logs()
+    stop_logs()  # though its queue is full
     written = [json.loads(line) for line in sys.stderr.getvalue().splitlines()]
     assert 10_000 <= len(written) < 12_001
