@@ -35,7 +35,7 @@ GROWTH_KB = 20.0
 SLOPE_MB = 1.0
 """An hour, at most."""
 MAX_CALLS = 100
-"""A limit that is found out would refuse some on a machine that does other things; what is left behind is the question."""
+"""A limit that is found out would refuse some on a machine that does other things beside."""
 _WAVE_S = 180.0
 
 
