@@ -31,7 +31,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer reads a command's options from i
     judge_model: Annotated[str, typer.Option(envvar="OPENCLAW_ACTORS_JUDGE_MODEL", help="Which model judges.")] = "",
     config: ConfigOption = None,
     with_needs: Annotated[
-        bool, typer.Option(help="Play those of a folder too that need something of the host.")
+        bool, typer.Option("--with-needs", help="Play those of a folder too that need something of the host.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import cast
 
 from openclaw_actors.engines.protocols import SttEngine
 from openclaw_actors.errors import EngineError
@@ -47,7 +46,7 @@ async def overheard(script: Script, record: CallRecord, ear: SttEngine | None) -
 async def _recognise(ear: SttEngine, pcm: bytes) -> str:
     resampler = Resampler(HEARD_RATE, SAMPLE_RATE)
     at_16k = resampler.push(pcm) + resampler.flush()
-    return cast("str", (await ear.transcribe(at_16k)).text) if at_16k else ""
+    return (await ear.transcribe(at_16k)).text if at_16k else ""
 
 
 def share_heard(said: str, heard: str) -> float:

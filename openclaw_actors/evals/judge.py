@@ -57,8 +57,9 @@ async def _one(script: Script, record: CallRecord, options: JudgeOptions, step: 
 
 def transcript(script: Script, record: CallRecord, upto: int | None = None) -> str:
     """The conversation, up to and with the answer to step ``upto``."""
-    lines = []
-    for step, said in list(zip(script.steps, record.said_by_agent(), strict=True))[:upto]:
+    *said_in, opening = record.said_by_agent()
+    lines = [f"Assistant: {text_of(opening)}"] if opening else []
+    for step, said in list(zip(script.steps, said_in, strict=True))[:upto]:
         if step.action != "listen":
             lines.append(f"Caller: {step.shown()}")
         if said:

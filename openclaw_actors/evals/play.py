@@ -45,8 +45,9 @@ async def play(script: Script, speeches: Mapping[int, Speech], caller: Caller) -
     except CallRefusedError as error:
         record.fault = f"the host took no call: {error}"
     except (aiohttp.ClientError, OSError) as error:
-        record.fault = f"the host can't be reached: {error or type(error).__name__}"
+        record.fault = f"the host can't be reached: {str(error) or type(error).__name__}"
     finally:
+        caller.on_event = None  # the end that follows is ours, and no part of the script
         with suppress(aiohttp.ClientError, TimeoutError, OSError):
             await caller.hang_up()
     record.call_id, record.setup_s = caller.call_id, caller.setup_s
@@ -80,10 +81,7 @@ class _Player:
                     number, step, record, interrupted=follows is not None and follows.action == "interrupt"
                 )
             except CallEndedError:
-                ends = step.expect.ended or (follows is None and self._script.expect.ended)
-                if not ends:
-                    raise
-                if follows is not None:
+                if follows is not None or not (step.expect.ended or self._script.expect.ended):
                     raise
         await self._settle()
 
@@ -115,7 +113,8 @@ class _Player:
                 record.began_at = time.monotonic()
             case "hang_up":
                 record.began_at = time.monotonic()
-                await self._caller.hang_up()
+                self._caller.send("hangup")
+                await self._end(record)
         await self._answer(step, record, interrupted=interrupted)
         if step.expect.ended and step.action != "hang_up":
             await self._end(record)

@@ -50,30 +50,30 @@ class CallRecord:
     """What was heard: when it came, and 48 kHz mono s16."""
 
     def step_at(self, at: float) -> int:
-        """The number (from 0) of the step that was played at ``at``; what comes before the first is the first's."""
+        """The number (from 0) of the step that was played at ``at``; -1 before the first."""
         begun = [number for number, step in enumerate(self.steps) if step.began_at is not None and step.began_at <= at]
-        return begun[-1] if begun else 0
+        return begun[-1] if begun else -1
 
     def said_by_agent(self) -> list[list[Line]]:
-        """The agent's lines, by step.
+        """The agent's lines, by step; behind the last step's, what was said before the first: a greeting.
 
         A line comes when it has been spoken, so that one that was cut comes in the step that cut it. A turn therefore
         belongs to the step in which it began to sound, where the host tells of that, and else to that of its first
         line, one step earlier if that one was cut.
         """
         sounded = {e.data.get("turn"): self.step_at(e.at) for e in self.events if e.type == "call.turn.completed"}
-        lines: list[list[Line]] = [[] for _ in self.steps]
+        lines: list[list[Line]] = [[] for _ in (*self.steps, "before the first")]
         for event in self._final_lines("agent"):
             turn, cut = event.data.get("turn"), bool(event.data.get("cut"))
             if turn not in sounded:
                 step = self.step_at(event.at)
-                sounded[turn] = max(0, step - 1) if cut else step
+                sounded[turn] = max(-1, step - 1) if cut else step
             lines[sounded[turn]].append(Line("agent", str(event.data.get("text", "")), cut))
         return lines
 
     def understood(self) -> list[list[Line]]:
         """What the host understood of the caller, by step."""
-        lines: list[list[Line]] = [[] for _ in self.steps]
+        lines: list[list[Line]] = [[] for _ in (*self.steps, "before the first")]
         for event in self._final_lines("user"):
             lines[self.step_at(event.at)].append(Line("user", str(event.data.get("text", ""))))
         return lines

@@ -43,6 +43,8 @@ def _conversation(outcome: Outcome, record: CallRecord) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     said = record.said_by_agent()
+    if said[-1]:
+        table.add_row("", Text("agent", style="bold cyan"), Text(text_of(said[-1])))
     for number, (step, played) in enumerate(zip(outcome.script.steps, record.steps, strict=True)):
         if step.action != "listen":
             table.add_row(str(number + 1), Text("caller", style="bold green"), Text(step.shown()))

@@ -76,17 +76,17 @@ class Expect(_Table):
     """All of these are in what the agent says; each is a word or a run of words, in any case."""
     any: tuple[str, ...] = ()
     """At least one of these is."""
-    never: tuple[str, ...] = Field((), alias="not")
+    never: tuple[str, ...] = Field(default=(), alias="not")
     """None of these is."""
     matches: str = ""
     """A regular expression that is found in what the agent says, in any case."""
     understood: tuple[str, ...] = ()
     """All of these are in what the host understood of the caller."""
-    within_ms: int = Field(0, ge=0)
+    within_ms: int = Field(default=0, ge=0)
     """The agent's voice comes at most so long after the caller's last sound."""
-    silent_within_ms: int = Field(0, ge=0)
+    silent_within_ms: int = Field(default=0, ge=0)
     """Spoken over, the agent is silent at most so long after the caller's first sound."""
-    quiet_s: float = Field(0, ge=0, le=600)
+    quiet_s: float = Field(default=0, ge=0, le=600)
     """The agent says nothing for so long."""
     events: tuple[str | EventWanted, ...] = ()
     no_events: tuple[str | EventWanted, ...] = ()
@@ -94,7 +94,7 @@ class Expect(_Table):
     """The call is over, for this reason."""
     judge: str = ""
     """A model, if one is configured, finds that this is so."""
-    ear: float = Field(0, ge=0, le=1)
+    ear: float = Field(default=0, ge=0, le=1)
     """A recogniser, if one is chosen, hears at least this share of the words that the agent is said to have spoken."""
 
     @model_validator(mode="after")
@@ -133,19 +133,19 @@ class Step(_Table):
     """A text, or texts with pauses of so many seconds between them."""
     wav: str | None = None
     """A sound file, beside the script."""
-    text: str | None = Field(None, min_length=1, max_length=TEXT_LIMIT)
+    text: str | None = Field(default=None, min_length=1, max_length=TEXT_LIMIT)
     """Typed, not spoken."""
     dtmf: str | None = None
-    interrupt: str | None = Field(None, min_length=1)
+    interrupt: str | None = Field(default=None, min_length=1)
     """Said over the agent's answer to the step before."""
-    silence: float | None = Field(None, gt=0, le=600)
+    silence: float | None = Field(default=None, gt=0, le=600)
     """Seconds in which the caller says nothing."""
-    listen: float | None = Field(None, gt=0, le=600)
+    listen: float | None = Field(default=None, gt=0, le=600)
     """Seconds within which the agent begins to speak; it is heard to the end."""
     hang_up: bool | None = None
-    after_ms: int | None = Field(None, ge=0, le=60_000)
+    after_ms: int | None = Field(default=None, ge=0, le=60_000)
     """Of ``interrupt``: into the agent's voice."""
-    after_words: int | None = Field(None, ge=1, le=500)
+    after_words: int | None = Field(default=None, ge=1, le=500)
     voice: str = ""
     """Another one than the caller's."""
     answer: bool = True
@@ -229,11 +229,11 @@ class CallerTable(_Table):
 class ListenTable(_Table):
     """How the caller listens."""
 
-    greeting_s: float = Field(4, ge=0, le=60)
+    greeting_s: float = Field(default=4, ge=0, le=60)
     """An agent that greets has begun by then; 0: nobody waits for a greeting."""
-    reply_s: float = Field(20, gt=0, le=600)
+    reply_s: float = Field(default=20, gt=0, le=600)
     """An answer has begun by then."""
-    quiet_s: float = Field(1.2, ge=0.2, le=30)
+    quiet_s: float = Field(default=1.2, ge=0.2, le=30)
     """So much silence ends an answer: a voice pauses for 0.9 s between sentences at most (edge-tts pads 0.875 s)."""
 
 
@@ -244,7 +244,7 @@ class Script(_Table):
     description: str = ""
     needs: str = ""
     """What a host must have or be made to do. With it, a script in a folder is played only when it is asked for."""
-    timeout_s: float = Field(120, gt=0, le=3600)
+    timeout_s: float = Field(default=120, gt=0, le=3600)
     caller: CallerTable = CallerTable()
     listen: ListenTable = ListenTable()
     steps: tuple[Step, ...] = Field(min_length=1, max_length=200)

@@ -83,7 +83,7 @@ def test_the_line_that_an_interruption_cut_belongs_to_the_step_that_it_answered(
         ),
     )
     said = [[line.text for line in lines] for lines in record.said_by_agent()]
-    assert said == [["One, two,", "three"], ["Yes."]]
+    assert said == [["One, two,", "three"], ["Yes."], []]
     assert verdicts(script(*steps), record) == {"falls silent within 300 ms": "held"}
     assert (
         transcript(script(*steps), record)
@@ -93,7 +93,15 @@ def test_the_line_that_an_interruption_cut_belongs_to_the_step_that_it_answered(
 
 def test_a_cut_line_of_a_turn_that_nobody_told_of_belongs_to_the_step_before():
     record = call(StepRecord(1, 1, 1.5), StepRecord(4, 5, 6), events=(agent(4.3, "One", cut=True), agent(7, "Yes.", 2)))
-    assert [[line.text for line in lines] for lines in record.said_by_agent()] == [["One"], ["Yes."]]
+    assert [[line.text for line in lines] for lines in record.said_by_agent()] == [["One"], ["Yes."], []]
+
+
+def test_a_greeting_belongs_to_no_step_and_to_the_whole_call():
+    record = call(StepRecord(4, 5, 6), events=(agent(2, "Hello."), agent(7, "Yes.", 2)))
+    greeting = {"expect": {"not": ["hello"]}}
+    found = verdicts(script({"say": "a", **greeting}, expect={"words": ["hello"]}), record)
+    assert found == {"does not say 'hello'": "held", "says 'hello'": "held"}
+    assert transcript(script({"say": "a"}), record) == "Assistant: Hello.\nCaller: a\nAssistant: Yes."
 
 
 def test_partials_of_the_caller_are_not_what_was_understood():
