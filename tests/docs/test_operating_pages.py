@@ -1,4 +1,4 @@
-"""What the pages on logs, traces, capacity and drain say is what the code does."""
+"""What the pages on logs, traces, admission and drain say is what the code does."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from openclaw_actors.settings.sections import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 LOGS = (DOCS / "logs-and-traces.md").read_text()
-CAPACITY = (DOCS / "capacity-and-drain.md").read_text()
+ADMISSION = (DOCS / "admission-and-drain.md").read_text()
 
 
-@pytest.mark.parametrize("text", re.findall(r"(?ms)^```toml\n(.*?)^```", LOGS + CAPACITY))
+@pytest.mark.parametrize("text", re.findall(r"(?ms)^```toml\n(.*?)^```", LOGS + ADMISSION))
 def test_each_example_of_settings_is_valid(text, tmp_path):
     (tmp_path / "host.toml").write_text(text)
     load_settings(tmp_path / "host.toml", {})
@@ -55,13 +55,13 @@ def test_the_figures_are_those_of_the_code():
         f"That takes {seconds[GOODBYE_S]} seconds at most",
         f"{seconds[LAST_WORD_S]} before",
     ):
-        assert said in CAPACITY, said
+        assert said in ADMISSION, said
     assert defaults.server.max_calls == 0
 
 
 def test_events_and_metrics_that_are_named_exist():
-    assert set(re.findall(r"`(node\.\w+|call\.\w+)`", CAPACITY)) <= EVENT_TYPES.keys()
+    assert set(re.findall(r"`(node\.\w+|call\.\w+)`", ADMISSION)) <= EVENT_TYPES.keys()
     known = {f"{sample.name}" for family in metrics.REGISTRY.collect() for sample in family.samples}
     known |= {f"{family.name}_total" for family in metrics.REGISTRY.collect()}
-    for name in re.findall(r"`(openclaw_actors_\w+)", CAPACITY):
+    for name in re.findall(r"`(openclaw_actors_\w+)", ADMISSION):
         assert name in known, name
