@@ -335,9 +335,9 @@ class Floor:
         context, traced = self._context, self._traced
         if context.traces is None or traced is None or traced[0] != turn:
             return
-        engines = {f"openclaw.{kind}": name for kind, name in context.engines.names().items()}
-        about = {"openclaw.call_id": context.call_id, "openclaw.turn": turn, "openclaw.transport": context.transport}
-        context.traces.turn(traced[1], times.moments(), {**about, **engines})
+        about: dict[str, str | int] = {f"openclaw.{kind}": name for kind, name in context.engines.names().items()}
+        about |= {"openclaw.call_id": context.call_id, "openclaw.turn": turn, "openclaw.transport": context.transport}
+        context.traces.turn(traced[1], times.moments(), about)
 
     def _publish(self, spoken: Spoken) -> None:
         if spoken.turn in self._sounds and spoken.ends_turn:

@@ -79,7 +79,8 @@ class Traces:
         """Draw the ids of a turn that begins."""
         ids = self._ids
         trace_id = ids.generate_trace_id()
-        sampled = self._provider.sampler.should_sample(None, trace_id, "turn").decision.is_sampled()
+        decision: Any = self._provider.sampler.should_sample(None, trace_id, "turn").decision
+        sampled = bool(decision.is_sampled())
         return TurnTrace(trace_id, ids.generate_span_id(), ids.generate_span_id(), sampled)
 
     def turn(self, plan: TurnTrace, moments: Mapping[Moment, float], attributes: Mapping[str, str | int]) -> None:
