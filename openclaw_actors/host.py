@@ -128,7 +128,7 @@ class Host:
         closing.push_async_callback(self._stop_switchboard)
         self.board = SwitchboardBoard(self.switchboard, self.places, services)
         await self._listen()
-        self._background(_watch_loop(self.places))
+        self._background(_watch_loop(self.places, lambda: self.readiness()[0]))
         await self.catalogue.start()
         self._background(self._render_own_lines())
         self._background(self._render_hold_sounds(disk_pool))
@@ -307,8 +307,8 @@ class Host:
             _log.error("actors are left at the end; this is a fault", actors=[str(ref) for ref in left])
 
 
-async def _watch_loop(places: Places) -> None:
-    """Once a second: how late the loop ran at worst, how deep the mailboxes were, and what calls the machine bears."""
+async def _watch_loop(places: Places, is_ready: Callable[[], bool]) -> None:
+    """Once a second: how late the loop was, how deep the mailboxes, what calls the machine bears, if they are taken."""
     while True:
         worst = 0.0
         for _ in range(10):
@@ -318,6 +318,7 @@ async def _watch_loop(places: Places) -> None:
         metrics.event_loop_lag_seconds.set(worst)
         publish_mailboxes()
         places.look(Load(worst, longest_wait()), time.monotonic())
+        metrics.ready.set(is_ready())
 
 
 async def serve(

@@ -97,6 +97,8 @@ class JobQueue:
         self._news = asyncio.Event()
         self._depth = metrics.pool_queue_depth.labels(pool=pool)
         _QUEUES.add(self)
+        for instrument in (metrics.pool_abandoned_total, metrics.pool_batch_jobs):
+            instrument.labels(pool=pool)
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
