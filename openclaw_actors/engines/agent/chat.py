@@ -18,6 +18,7 @@ from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.event_stream import EventStream
 from openclaw_actors.messages import Line
 from openclaw_actors.observability.engine_meter import EngineMeter
+from openclaw_actors.observability.traces import TRACEPARENT
 
 TELL_USAGE = {"stream_options": {"include_usage": True}}
 """Of a request's body: tell what the answer has cost, in a last chunk."""
@@ -108,9 +109,12 @@ async def stream_answer(
         EngineError: by kind.
     """
     calls = _Calls()
+    body = dict(request)
+    if traceparent := TRACEPARENT.get():
+        body["extra_headers"] = {**body.get("extra_headers", {}), "traceparent": traceparent}
     with faults(who):
         # Read here: the package makes a pydantic model of each token, 70 µs of a core for one that is spoken in 200 ms.
-        asked = client.chat.completions.with_streaming_response.create(stream=True, **request)
+        asked = client.chat.completions.with_streaming_response.create(stream=True, **body)
         async with asked as response, contextlib.aclosing(_chunks(response)) as chunks:
             async for chunk in chunks:
                 # The last one has no choices: it tells the usage, if that was asked for (and of some servers, if not).
