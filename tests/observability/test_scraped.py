@@ -93,6 +93,9 @@ async def test_every_panel_and_every_rule_has_something_to_say(scraped):
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
     assert {rule["name"] for rule in rules if rule["type"] == "recording"} >= {"job:openclaw_actors_slo:burn_rate1h"}
 
+    told = await scraped.query('{__name__=~"openclaw_actors_.+"}')
+    assert not any(value.startswith("call_") for series in told for value in series["metric"].values()), "a call's id"
+
     restarts = await scraped.query('sum by (stage, reason) (openclaw_actors_stage_restarts_total{stage="tts"}) > 0')
     assert [series["metric"] for series in restarts] == [{"stage": "tts", "reason": "broken"}], "which stage, and why"
     failed = await scraped.query("sum by (stage, engine, kind) (openclaw_actors_engine_errors_total) > 0")
