@@ -25,6 +25,7 @@ QUIET = {
     "phone: How calls by phone end": "there were none",
     "phone: Round trip to carriers": "the same",
     "phone: What carriers were answered": "no carrier asked",
+    "stages: Killed after their call": "no call left anything behind",
     "stages: Dead letters": "a voice that breaks off costs no mail",
     "stages: Engines replaced in calls": "no call gave an engine up",
     "stages: Down time": "of the stages that were never down",
