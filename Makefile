@@ -8,13 +8,14 @@ CONFIG ?= config/default.toml
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable .
+	@echo "Installing into $(VENV): 700 MB, mostly the speech libraries; a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -qq --upgrade pip
+	@$(BIN)/pip install -qq --editable .
 	@touch $@
 
 $(VENV)/.test: $(BIN)/openclaw-actors pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install -qq --editable '.[test]'
 	@touch $@
 
 serve: $(BIN)/openclaw-actors  ## start the host and print the console's address
