@@ -114,6 +114,7 @@ def test_compose_holds_to_the_compose_specification():
         {},
         {
             "PUBLIC_URL": "https://voice.example.org",
+            "TRUSTED_PROXIES": '["172.16.0.0/12"]',
             "ANNOUNCED_IPS": '["203.0.113.7"]',
             "ICE_SERVERS": '[{"urls": ["turn:voice.example.org:3478"]}]',
             "TURN_SECRET": "secret",
