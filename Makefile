@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -71,6 +71,10 @@ soak: $(VENV)/.test  ## 300 calls in waves, or HOURS of them, and what they leav
 
 bench-phone: $(VENV)/.test  ## the same on media streams, and a hundred of them at once
 	$(BIN)/python -m tests.load.media_streams
+
+observe: $(VENV)/.test  ## things go wrong on a host: which alert tells, what the queries find; pictures of the dashboards
+	$(BIN)/python -m tests.load.observe --pictures docs/pictures
+	$(BIN)/python -m tests.load.scrapes
 
 fuzz: $(VENV)/.test  ## thousands of requests made of /openapi.json, at a host with calls that are up
 	$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)
