@@ -120,7 +120,7 @@ def test_silence_after_a_voice_is_none_whatever_the_model_still_makes_of_it(spea
 
 
 def test_a_soft_voice_after_a_loud_one_is_found(speak: Speak) -> None:
-    loud, soft = (level * speak("Hello, is anybody there?", "flite:slt") for level in (1.0, 0.04))
+    loud, soft = (level * speak("Hello, is anybody there?", "flite:slt") for level in (1.0, 0.1))
     detector = SileroVad()
     hear(detector, loud)
     hear(detector, np.zeros(2 * RATE))
