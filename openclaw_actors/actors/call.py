@@ -63,13 +63,15 @@ from openclaw_actors.messages import (
     Restart,
     Stage,
     StopListening,
+    TellClients,
     Tick,
     Transfer,
     Unwanted,
     Useful,
 )
 from openclaw_actors.observability import metrics
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import bind, get_logger
+from openclaw_actors.observability.traces import Traces
 from openclaw_actors.settings import Settings
 from openclaw_actors.transports.peer import Peer
 from openclaw_actors.turns.vad import SileroVad
@@ -93,6 +95,7 @@ class Services:
     hold_sounds: HoldSounds = field(default_factory=dict)
     after_calls: AfterCalls = field(default_factory=AfterCalls)
     smart_turn: SmartTurn | None = None
+    traces: Traces | None = None
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -120,7 +123,7 @@ class Call(LoopActor):
         self._services = services
         self._settings = services.settings
         self._switchboard = switchboard
-        self.log = _log.bind(call_id=spec.call_id)
+        self.log = _log
         self._memory = Memory()
         self._playout = Playout(spec.peer.codec, self._playout_moved)
         self._events = EventLog(spec.call_id, services.hub, self._send_to_client)
@@ -138,6 +141,7 @@ class Call(LoopActor):
 
     def on_start(self) -> None:
         """Start the stages, attach the peer."""
+        bind(call_id=self.spec.call_id)
         self.context = CallContext(
             call_id=self.spec.call_id,
             caller=self.spec.party,
@@ -151,6 +155,7 @@ class Call(LoopActor):
             call=self.actor_ref,
             transport=self.peer.transport,
             smart_turn=self._services.smart_turn,
+            traces=self._services.traces,
         )
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
@@ -212,7 +217,7 @@ class Call(LoopActor):
 
     # --- mail -------------------------------------------------------------------------------------
 
-    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a kind of mail reads best in one place
+    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one line a kind of mail reads best here
         """One line a kind of mail."""
         if self._closing and not isinstance(message, Describe):
             if isinstance(message, Rejoin):
@@ -259,6 +264,8 @@ class Call(LoopActor):
                 self._rejoin(message.peer)
             case Listen() | StopListening():
                 self._listening.take(message)
+            case TellClients():
+                self._send_to_client(message.event)
             case KeepMessage():
                 self.publish("call.message", text=message.text)
             case HangUp():
@@ -455,6 +462,7 @@ class Call(LoopActor):
             await asyncio.sleep(after)
         self._tell_end()
         await self.peer.aclose()
+        await self.tree.reap()
         self.log.info("call ended", status=self._course.status, reason=self._course.end_reason)
         self.stop()
 
