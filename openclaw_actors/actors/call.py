@@ -15,6 +15,8 @@ from typing import Any
 
 import pykka
 
+from openclaw_actors.actors.archive import Archive
+from openclaw_actors.actors.call_recorder import By, CallRecorder
 from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
@@ -49,6 +51,7 @@ from openclaw_actors.messages import (
     KeysPaused,
     Line,
     MediaStarted,
+    Noticed,
     Overdue,
     PeerEnded,
     PeerState,
@@ -56,6 +59,7 @@ from openclaw_actors.messages import (
     Pong,
     Progress,
     Ready,
+    Record,
     Rejoin,
     Report,
     Restart,
@@ -90,6 +94,8 @@ class Services:
     hold_sounds: HoldSounds = field(default_factory=dict)
     after_calls: AfterCalls = field(default_factory=AfterCalls)
     smart_turn: SmartTurn | None = None
+    archive: Archive | None = None
+    """Where recordings go."""
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -125,6 +131,8 @@ class Call(LoopActor):
         self._course = Course(spec, engines.names(), self.publish)
         self._media_state = "new"
         self._last_words: Announce | None = None
+        self._greets_after_notice = False
+        self._recorded_by: By = "setting"
         self._keys = Keys(self.later, self._pressed)
         self._transferring = False
         self._media_seen = False
@@ -152,10 +160,19 @@ class Call(LoopActor):
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
+        self.recorder = CallRecorder(
+            self.spec.call_id,
+            self._services.archive,
+            self._playout,
+            self._memory,
+            is_masked=self._is_secret,
+            publish=self.publish,
+        )
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
+        self.recorder.listen(self._ear)
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
         for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
@@ -169,7 +186,9 @@ class Call(LoopActor):
             if hasattr(self, "tree"):
                 self.tree.kill()
             self._tell_end()
-            self._tell_switchboard(Ending(self.spec.call_id, self._course.end_reason, self._history()))
+            self._tell_switchboard(self._ending())
+            if hasattr(self, "recorder"):
+                self.recorder.abandon()
         self._tell_switchboard(Ended(self.spec.call_id, self._course.status, self._course.end_reason))
 
     def _tell_switchboard(self, message: Any) -> None:
@@ -180,6 +199,10 @@ class Call(LoopActor):
 
     def _history(self) -> tuple[Line, ...]:
         return self.floor.history if hasattr(self, "floor") else self.spec.history
+
+    def _ending(self) -> Ending:
+        recorded = hasattr(self, "recorder") and self.recorder.is_on
+        return Ending(self.spec.call_id, self._course.end_reason, self._history(), recorded)
 
     def later(self, delay: float, message: Any) -> None:
         """Tell myself ``message`` after ``delay`` seconds, unless I have ended by then."""
@@ -241,6 +264,10 @@ class Call(LoopActor):
                 self._announce(message)
             case Transfer():
                 self._transfer(message.to)
+            case Record(on):
+                self._record(on)
+            case Noticed():
+                self._noticed(message)
             case Dtmf(digits):
                 self._keys.press(digits)
             case KeysPaused(count):
@@ -357,9 +384,45 @@ class Call(LoopActor):
         if not self._course.answered():
             return
         self.context.answered_at = self.floor.active_at = self._course.answered_at
+        wanted = self._settings.calls.recording or self.spec.recorded
+        notice = self._settings.recordings.notice
+        if wanted and (self.spec.recorded or not notice):
+            self.recorder.start("resumed" if self.spec.recorded else "setting")
         if self._last_words is not None:
             self.floor.announce(self._last_words.text, self._last_words.reason)
+        elif wanted and not self.recorder.is_on and notice:
+            self._greets_after_notice = True
+            self._recorded_by = "setting"
+            self.floor.notify(notice)
         else:
+            self.floor.greet(self.context.greeting)
+
+    # --- recording --------------------------------------------------------------------------------
+
+    def _is_secret(self) -> bool:
+        """Whether what passes now is a PIN, or a number that is being pressed or sent: no recording may hold it."""
+        return self._keys.are_being_entered or self.floor.is_closed or self.floor.is_sending_keys
+
+    def _record(self, on: bool) -> None:
+        notice = self._settings.recordings.notice
+        if not on:
+            self.recorder.stop("api")
+        elif self.recorder.is_on:
+            pass
+        elif notice:
+            self._recorded_by = "api"
+            self.floor.notify(notice)
+        else:
+            self.recorder.start("api")
+
+    def _noticed(self, noticed: Noticed) -> None:
+        if noticed.whole and self._playout.speaking(noticed.turn):
+            self.recorder.start(self._recorded_by)
+        else:
+            detail = "The notice was not heard to its end; record_start says it anew."
+            self.publish("call.recording.failed", reason="notice_cut", detail=detail)
+        if self._greets_after_notice:
+            self._greets_after_notice = False
             self.floor.greet(self.context.greeting)
 
     def _announce(self, message: Announce) -> None:
@@ -402,6 +465,7 @@ class Call(LoopActor):
             self.steering.codec_changed()
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
+        self.recorder.listen(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
@@ -437,13 +501,14 @@ class Call(LoopActor):
         self._closing = True
         self._course.end(status, reason)
         self.floor.silence()  # what was heard of a sentence that is broken off belongs to the conversation
-        self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
+        self._tell_switchboard(self._ending())
         self.spawn(self._close(after))
 
     async def _close(self, after: float) -> None:
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
+        await self.recorder.settle()
         self._tell_end()
         await self.peer.aclose()
         self.log.info("call ended", status=self._course.status, reason=self._course.end_reason)
@@ -470,6 +535,8 @@ class Call(LoopActor):
             "media_state": self._media_state,
             "muted": self._memory.muted,
             "held": self._memory.held,
+            "recording": self.recorder.is_on,
+            "recordings": self.recorder.describe(),
             "transport": self.peer.transport,
             "engines": self.context.engines.names(),
             "restarts": self.tree.restarts(),

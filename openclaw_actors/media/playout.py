@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from openclaw_actors.media.codecs import Codec
-from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
+from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent, Tap
 from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 
@@ -51,6 +51,8 @@ class Playout:
         self._clock = clock
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
+        self.tap: Tap | None = None
+        """Is told all that the caller hears; None: nobody records it."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
@@ -59,6 +61,8 @@ class Playout:
         if self._far is not None:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
+        if self.tap is not None:
+            self.tap.sent(self.codec.silence if taken is None else taken.packet, self.codec)
         if taken is None or taken.phrase is None:
             self.sent.silence()
             return self.codec.silence if taken is None else taken.packet
@@ -87,11 +91,13 @@ class Playout:
 
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
-        for _ in range(min(packets, len(self._sent))):
-            phrase = self._sent.popleft().phrase
-            if phrase is not None:
-                phrase.on_the_way -= 1
-                self._hear(phrase)
+        heard = [self._sent.popleft() for _ in range(min(packets, len(self._sent)))]
+        if self.tap is not None and heard:
+            self.tap.played(tuple(sent.packet for sent in heard), self.codec)
+        for sent in heard:
+            if sent.phrase is not None:
+                sent.phrase.on_the_way -= 1
+                self._hear(sent.phrase)
 
     def _take_packet(self) -> Sent | None:
         if self._clip:

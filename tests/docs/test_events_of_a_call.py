@@ -9,7 +9,7 @@ import pykka
 from openclaw_actors.actors.event_types import EVENT_TYPES
 from openclaw_actors.actors.loop_actor import kill
 from openclaw_actors.actors.stt import Stt
-from openclaw_actors.messages import Hold, KeepMessage, Mute, PlayAudio, SayText, SendDtmf, Transfer, Unhold
+from openclaw_actors.messages import Hold, KeepMessage, Mute, PlayAudio, Record, SayText, SendDtmf, Transfer, Unhold
 from tests.actors.talk import speech, talk
 
 BEEP = PlayAudio("beep", bytes(24_000 // 10 * 2), 24_000)
@@ -33,6 +33,7 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
             SendDtmf("1w#"),
             BEEP,
             NOTE,
+            Record(on=True),
             Transfer("+15550100002"),
         ):
             await call.tell(message)
@@ -48,5 +49,8 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
     assert call.events[0].type == "call.initiated"
     assert call.events[-1].type == "call.ended"
     not_told = EVENT_TYPES.keys() - {event.type for event in call.events}
-    # An engine is switched where there is another; the others are of calls that are dialled (tests/phone).
-    assert not_told == {"call.engine.switched", "call.queued", "call.ringing", "call.answered_by", "call.pin"}
+    # An engine is switched where there is another; the others are of calls that are dialled (tests/phone) or recorded
+    # (tests/recordings).
+    recorded = {"call.recording.started", "call.recording.stopped"}
+    dialled = {"call.queued", "call.ringing", "call.answered_by", "call.pin"}
+    assert not_told == {"call.engine.switched", *dialled, *recorded}
