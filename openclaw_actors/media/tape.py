@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
 
-import av
-
-from openclaw_actors.media import mulaw
-from openclaw_actors.media.codecs import OPUS, Codec
-from openclaw_actors.media.resample import Resampler
+from openclaw_actors.media.codecs import Codec
+from openclaw_actors.media.decoders import Decoder, UndecodableError, decoder
 from openclaw_actors.media.sound_file import RATE, SoundFile, SoundFormat, create
 from openclaw_actors.media.two_sides import TwoSides
 
 PACKET = RATE // 50
 """Samples in 20 ms."""
+_AT_REST = 2
+"""Packets of silence after which a decoder has no more to say; they are most of a call, and need no decoding."""
 _LOOK_EVERY_S = 5.0
 """How often the disk's room is looked at: 30 calls write 150 kB meanwhile."""
 
@@ -91,7 +90,7 @@ class Tape:
         self._room = room
         self._looked_at = float("-inf")
         self._sides = TwoSides()
-        self._ear = _Decoder()
+        self._ear = _Ear()
         self._file: SoundFile | None = None
 
     @property
@@ -151,42 +150,23 @@ class Tape:
             raise OSError(errno.ENOSPC, f"less than {self._keep_free} bytes are free", str(self.path.parent))
 
 
-class _Decoder:
+class _Ear:
     """The caller's: packets in, 20 ms of sound at RATE out, always; what can't be decoded is silence."""
 
     def __init__(self) -> None:
         self._codec: Codec | None = None
-        self._opus: av.AudioCodecContext | None = None
-        self._resampler = Resampler(RATE, RATE)
+        self._decoder: Decoder | None = None
         self._quiet = 0
 
     def hear(self, packet: bytes, codec: Codec) -> bytes:
         """The sound of the packet."""
-        if codec is not self._codec:
-            self._begin(codec)
+        if self._decoder is None or codec is not self._codec:
+            self._codec, self._decoder = codec, decoder(codec)
         self._quiet = self._quiet + 1 if packet == codec.silence else 0
-        if self._quiet > 2:  # the decoder is at rest by then, and silence is most of a call
+        if self._quiet > _AT_REST:
             return bytes(2 * PACKET)
         try:
-            sound = self._decode(packet)
-        except (av.FFmpegError, ValueError):
+            sound = self._decoder.decode(packet).tobytes()
+        except UndecodableError:
             sound = b""
         return sound[: 2 * PACKET].ljust(2 * PACKET, b"\0")
-
-    def _begin(self, codec: Codec) -> None:
-        self._codec = codec
-        self._opus = None
-        self._resampler = Resampler(codec.clock_rate, RATE, primed=True)
-        if codec == OPUS:
-            opus = av.CodecContext.create("libopus", "r")
-            assert isinstance(opus, av.AudioCodecContext)  # noqa: S101 - it is; this tells mypy
-            opus.layout = "mono"
-            opus.format = "s16"
-            opus.sample_rate = codec.clock_rate
-            opus.thread_count = 1
-            self._opus = opus
-
-    def _decode(self, packet: bytes) -> bytes:
-        if self._opus is None:
-            return self._resampler.push(mulaw.decode(packet))
-        return b"".join(self._resampler.push_frame(frame) for frame in self._opus.decode(av.Packet(packet)))
