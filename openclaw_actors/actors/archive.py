@@ -94,8 +94,10 @@ class Archive:
 
     async def find(self, name: str) -> Path | None:
         """The file of this name, if it is there."""
+        if not _NAME.fullmatch(name):
+            return None
         path = self.folder / name
-        return path if _NAME.fullmatch(name) and await self._in_thread(path.is_file) else None
+        return path if await self._in_thread(path.is_file) else None
 
     async def erase(self, call_id: str) -> None:
         """Remove all files of a call.

@@ -391,7 +391,7 @@ class Call(LoopActor):
         if self._last_words is not None:
             self.floor.announce(self._last_words.text, self._last_words.reason)
         elif wanted and not self.recorder.is_on and notice:
-            self._greets_after_notice = True
+            self._greets_after_notice = not self.floor.history
             self._recorded_by = "setting"
             self.floor.notify(notice)
         else:
@@ -423,7 +423,7 @@ class Call(LoopActor):
             self.publish("call.recording.failed", reason="notice_cut", detail=detail)
         if self._greets_after_notice:
             self._greets_after_notice = False
-            self.floor.greet(self.context.greeting)
+            self.floor.greet(self.context.greeting, noticed=True)
 
     def _announce(self, message: Announce) -> None:
         self._last_words = message

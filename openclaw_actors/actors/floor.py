@@ -230,11 +230,14 @@ class Floor:
         """A sound of our own, or keys."""
         self._carry_out(self._dialogue.play(sound))
 
-    def greet(self, text: str) -> None:
-        """Speak first, unless the caller already has; an empty ``text`` is nothing, but for the door."""
+    def greet(self, text: str, *, noticed: bool = False) -> None:
+        """Speak first, unless the caller already has; an empty ``text`` is nothing, but for the door.
+
+        ``noticed``: as of Dialogue.greet.
+        """
         text = pin_door.ASK if self.is_closed else text
         if text:
-            self._carry_out(self._dialogue.greet(text))
+            self._carry_out(self._dialogue.greet(text, noticed=noticed))
 
     def overdue(self, utterance: int) -> None:
         """The words of this utterance have been awaited for a while."""

@@ -67,7 +67,7 @@ class Origins:
 
 def _options(request: web.Request, methods: set[str]) -> web.Response:
     allowed = ", ".join(sorted({*methods, hdrs.METH_OPTIONS}))
-    headers = {hdrs.ALLOW: allowed}
+    headers: dict[str, str] = {hdrs.ALLOW: allowed}
     if request.path == "/webrtc/whip":
         headers["Accept-Post"] = "application/sdp"  # RFC 9725 section 4.2
     if hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers and hdrs.ORIGIN in request.headers:

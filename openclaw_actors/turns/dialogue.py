@@ -172,9 +172,14 @@ class Dialogue:
             return []
         return self._begin_line(line)
 
-    def greet(self, text: str) -> list[Decision]:
-        """Speak first, unless the caller has begun or this is an old conversation."""
-        if self.turn is not None or self._open or not self.history.is_empty:
+    def greet(self, text: str, *, noticed: bool = False) -> list[Decision]:
+        """Speak first, unless the caller has begun or this is an old conversation.
+
+        Args:
+            text: the greeting.
+            noticed: a notice was spoken before it, with which a new conversation has begun.
+        """
+        if self.turn is not None or self._open or not (noticed or self.history.is_empty):
             return []
         return self._begin_line(text)
 

@@ -113,11 +113,11 @@ async def test_neither_side_is_heard_while_keys_are_pressed_or_sent(stub, tmp_pa
         path, _ = await fetched(host, caller.call_id, tmp_path)
     left, right = sides(path)
     for side in (left, right):
-        assert not at(side, pressed_s - 0.4, done_s + 0.1).any()
+        assert loudness(at(side, pressed_s - 0.4, done_s + 0.1)) < 5
         assert loudness(at(side, 0, pressed_s - 0.8)) > 50
         assert loudness(at(side, done_s + 0.6, done_s + 2)) > 50
     sent_s = len(left) / SAMPLE_RATE - 1.2
-    assert not at(right, sent_s - 0.2, sent_s).any()
+    assert loudness(at(right, sent_s - 0.2, sent_s)) < 5
 
 
 async def test_a_disk_without_room_costs_the_recording_and_not_the_call(stub):

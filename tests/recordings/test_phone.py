@@ -91,10 +91,9 @@ async def test_a_pin_is_on_no_recording(tmp_path):
                 await line.wait_voice()
                 await line.wait_silence(quiet_s=0.4)
                 await line.say(Speech(train(2)))
-                await line.press("1234#")
-                accepted = await host.until_told("call.pin")
-                assert accepted.data["accepted"]
                 opened_at = time.monotonic()
+                await line.press("1234#")
+                assert (await host.until_told("call.pin")).data["accepted"]
                 await line.wait_voice(after=opened_at)
                 await line.wait_silence(quiet_s=0.4)
                 await line.say(Speech(train(2)))
