@@ -22,7 +22,7 @@ from openclaw_actors.transports.webrtc.aiortc_private import tap_receiver
 from tests.browser.chromium import chromium_with_microphone
 from tests.calls.conftest import QUESTION, host, words  # noqa: F401 - a fixture
 
-CANDIDATE = re.compile(r"a=candidate:(.*)\r?\n")
+CANDIDATE = re.compile(r"a=candidate:([^\r\n]*)\r\n")
 
 
 class WhipCaller:
