@@ -24,10 +24,9 @@ CONTENT_TYPES: dict[SoundFormat, str] = {"opus": "audio/ogg", "wav": "audio/wav"
 _FRAME = 60 * RATE // 1000
 """60 ms, Opus' longest: a third less work than frames of 20 ms."""
 _BITS = {1: 24_000, 2: 40_000}
-"""Bits a second by channels: a caller and an agent, who mostly speak by turns, take 15 MB an hour."""
+"""Bits a second by channels: a caller and an agent, who mostly speak by turns, take 18 MB an hour."""
 _OPTIONS = {"application": "audio", "frame_duration": "60", "compression_level": "3"}
-"""Work for a second of two sides: 3.3 ms. `voip` costs twice that and complexity 10 half as much again, for a
-difference that 40 kbit/s do not let one hear."""
+"""Encoding takes 3.3 ms a second of two sides; `voip` costs twice that, and complexity 10 half as much again."""
 _MUXER = {"flush_packets": "1", "page_duration": "240000"}
 """An Ogg page each quarter of a second: with what FFmpeg holds back a kill costs 0.8 s of what was written."""
 

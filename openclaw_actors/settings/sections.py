@@ -399,7 +399,7 @@ class Recordings(Section):
     dir: str = ""
     """Empty: ``recordings`` beside the database, or in the user's own data folder."""
     format: Literal["opus", "wav"] = "opus"
-    """Opus in Ogg takes 15 MB an hour, WAV 230."""
+    """Opus in Ogg takes 18 MB an hour of speech, WAV 230."""
     notice: str = ""
     """Said first, and nothing is recorded before it has been heard to its end; many countries' laws want one."""
     retain_days: Count = 30
