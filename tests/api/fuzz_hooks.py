@@ -19,7 +19,7 @@ SHAPE = {"invalid_fields", "invalid_query"}
 @schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
 def as_it_is(ctx, value) -> bytes:
     """A body of text."""
-    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+    return value if isinstance(value, bytes) else str(value or "").encode("utf-8", "surrogatepass")
 
 
 @schemathesis.check

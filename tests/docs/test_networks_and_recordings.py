@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -118,21 +119,19 @@ def test_what_the_pages_call_the_defaults_is_so():
 def test_coturn_takes_the_configuration_of_the_page(tmp_path):
     program = needs_program("turnserver", "apt install coturn")
     (config,) = examples("networks", "ini")
-    path = tmp_path / "turnserver.conf"
-    more = f"listening-ip=127.0.0.1\nlog-file=stdout\nsimple-log\npidfile={tmp_path}/pid\nuserdb={tmp_path}/users.db\n"
-    path.write_text(config.replace("listening-port=3478", "listening-port=34789") + more)
-    process = subprocess.Popen(
-        [program, "-c", str(path), "--listening-ip=127.0.0.1"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
-    )  # fmt: skip
+    path, log = tmp_path / "turnserver.conf", tmp_path / "log"
+    of_the_test = ["listening-ip=127.0.0.1", "log-file=stdout", "simple-log", "verbose"]
+    of_the_test += [f"pidfile={tmp_path}/pid", f"userdb={tmp_path}/users.db"]
+    path.write_text("\n".join([config.replace("listening-port=3478", "listening-port=34789"), *of_the_test, ""]))
+    with log.open("wb") as out:
+        process = subprocess.Popen([program, "-c", str(path)], stdout=out, stderr=out, cwd=tmp_path)
     try:
-        seen = ""
-        for line in process.stdout:
-            seen += line
-            if "UDP listener opened" in line:
-                break
-        assert "UDP listener opened" in seen, seen
-        assert not re.search(r"(?i)config error|bad configuration|unrecognized", seen), seen
+        until = time.monotonic() + 20
+        while "UDP listener opened" not in (said := log.read_text()):
+            assert time.monotonic() < until, said
+            time.sleep(0.05)
     finally:
         process.terminate()
         process.wait(10)
+    assert said.count("Black listing") >= 7
+    assert not re.search(r"(?i)config error|bad configuration|unrecognized|unknown", said), said
