@@ -52,5 +52,5 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
     # An engine is switched where there is another; the others are of calls that are dialled (tests/phone) or recorded
     # (tests/recordings).
     recorded = {"call.recording.started", "call.recording.stopped"}
-    dialled = {"call.queued", "call.ringing", "call.answered_by", "call.pin"}
+    dialled = {"call.queued", "call.ringing", "call.answered_by", "call.pin", "node.draining"}
     assert not_told == {"call.engine.switched", *dialled, *recorded}
