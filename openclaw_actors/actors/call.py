@@ -269,10 +269,8 @@ class Call(LoopActor):
                 self._announce(message)
             case Transfer():
                 self._transfer(message.to)
-            case Record(on):
-                self._record(on)
-            case Noticed():
-                self._noticed(message)
+            case Record() | Noticed():
+                self._record(message)
             case Dtmf(digits):
                 self._keys.press(digits)
             case KeysPaused(count):
@@ -410,17 +408,18 @@ class Call(LoopActor):
         """Whether what passes now is a PIN, or a number that is being pressed or sent: no recording may hold it."""
         return self._keys.are_being_entered or self.floor.is_closed or self.floor.is_sending_keys
 
-    def _record(self, on: bool) -> None:
+    def _record(self, message: Record | Noticed) -> None:
         notice = self._settings.recordings.notice
-        if not on:
-            self.recorder.stop("api")
-        elif self.recorder.is_on:
-            pass
-        elif notice:
-            self._recorded_by = "api"
-            self.floor.notify(notice)
-        else:
-            self.recorder.start("api")
+        match message:
+            case Noticed():
+                self._noticed(message)
+            case Record(False):
+                self.recorder.stop("api")
+            case Record(True) if notice and not self.recorder.is_on:
+                self._recorded_by = "api"
+                self.floor.notify(notice)
+            case Record(True):
+                self.recorder.start("api")
 
     def _noticed(self, noticed: Noticed) -> None:
         if noticed.whole and self._playout.speaking(noticed.turn):
