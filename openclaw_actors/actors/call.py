@@ -16,7 +16,7 @@ from typing import Any
 import pykka
 
 from openclaw_actors.actors.archive import Archive
-from openclaw_actors.actors.call_recorder import By, CallRecorder
+from openclaw_actors.actors.call_recorder import CallRecorder
 from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
@@ -134,8 +134,6 @@ class Call(LoopActor):
         self._course = Course(spec, engines.names(), self.publish)
         self._media_state = "new"
         self._last_words: Announce | None = None
-        self._greets_after_notice = False
-        self._recorded_by: By = "setting"
         self._keys = Keys(self.later, self._pressed)
         self._transferring = False
         self._media_seen = False
@@ -165,14 +163,7 @@ class Call(LoopActor):
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
-        self.recorder = CallRecorder(
-            self.spec.call_id,
-            self._services.archive,
-            self._playout,
-            self._memory,
-            is_masked=self._is_secret,
-            publish=self.publish,
-        )
+        self.recorder = CallRecorder(self.context, self._services.archive, self.floor, self._keys, self.publish)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
@@ -270,7 +261,7 @@ class Call(LoopActor):
             case Transfer():
                 self._transfer(message.to)
             case Record() | Noticed():
-                self._record(message)
+                self.recorder.take(message)
             case Dtmf(digits):
                 self._keys.press(digits)
             case KeysPaused(count):
@@ -389,47 +380,11 @@ class Call(LoopActor):
         if not self._course.answered():
             return
         self.context.answered_at = self.floor.active_at = self._course.answered_at
-        wanted = self._settings.calls.recording or self.spec.recorded
-        notice = self._settings.recordings.notice
-        if wanted and (self.spec.recorded or not notice):
-            self.recorder.start("resumed" if self.spec.recorded else "setting")
         if self._last_words is not None:
+            self.recorder.answered(goes_on=self.spec.recorded, announces=True)
             self.floor.announce(self._last_words.text, self._last_words.reason)
-        elif wanted and not self.recorder.is_on and notice:
-            self._greets_after_notice = not self.floor.history
-            self._recorded_by = "setting"
-            self.floor.notify(notice)
-        else:
+        elif not self.recorder.answered(goes_on=self.spec.recorded):
             self.floor.greet(self.context.greeting)
-
-    # --- recording --------------------------------------------------------------------------------
-
-    def _is_secret(self) -> bool:
-        """Whether what passes now is a PIN, or a number that is being pressed or sent: no recording may hold it."""
-        return self._keys.are_being_entered or self.floor.is_closed or self.floor.is_sending_keys
-
-    def _record(self, message: Record | Noticed) -> None:
-        notice = self._settings.recordings.notice
-        match message:
-            case Noticed():
-                self._noticed(message)
-            case Record(False):
-                self.recorder.stop("api")
-            case Record(True) if notice and not self.recorder.is_on:
-                self._recorded_by = "api"
-                self.floor.notify(notice)
-            case Record(True):
-                self.recorder.start("api")
-
-    def _noticed(self, noticed: Noticed) -> None:
-        if noticed.whole and self._playout.speaking(noticed.turn):
-            self.recorder.start(self._recorded_by)
-        else:
-            detail = "The notice was not heard to its end; record_start says it anew."
-            self.publish("call.recording.failed", reason="notice_cut", detail=detail)
-        if self._greets_after_notice:
-            self._greets_after_notice = False
-            self.floor.greet(self.context.greeting, noticed=True)
 
     def _announce(self, message: Announce) -> None:
         self._last_words = message

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from openclaw_actors.actors.archive import Archive
-from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.floor import Floor
+from openclaw_actors.actors.keys import Keys
 from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.recording import Outcome, Recording
-from openclaw_actors.media.playout import Playout
+from openclaw_actors.actors.stage import CallContext
+from openclaw_actors.messages import AudioIn, Noticed, Record
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.stamps import now_rfc3339
@@ -33,35 +35,89 @@ class CallRecorder:
     """One call's. It belongs to the Call.
 
     Args:
-        call_id: the call.
+        context: the call's.
         archive: where recordings go; None where there is none: then nothing is recorded, and that is told.
-        playout: what the caller hears.
-        memory: whether the caller is listened to.
-        is_masked: whether nothing may be heard at this moment.
+        floor: who speaks.
+        keys: what the caller presses.
         publish: tells an event.
     """
 
     def __init__(
-        self,
-        call_id: str,
-        archive: Archive | None,
-        playout: Playout,
-        memory: Memory,
-        *,
-        is_masked: Callable[[], bool],
-        publish: Callable[..., None],
+        self, context: CallContext, archive: Archive | None, floor: Floor, keys: Keys, publish: Callable[..., None]
     ) -> None:
-        self.call_id = call_id
+        self._context = context
         self._archive = archive
-        self._playout = playout
-        self._memory = memory
-        self._is_masked = is_masked
+        self._floor = floor
+        self._keys = keys
         self._publish = publish
         self._ear: PeerEar | None = None
         self._recording: Recording | None = None
         self._parts: list[dict[str, Any]] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._orphaned = False
+        self._wanted_by: By | None = None
+        """Who wants the recording that begins when the notice has been heard; None: nobody (any more)."""
+        self._greets = False
+        """The greeting comes behind the notice."""
+
+    # --- what is wanted ---------------------------------------------------------------------------
+
+    def answered(self, *, goes_on: bool, announces: bool = False) -> bool:
+        """The call is there: begin, if it is to be recorded from its beginning.
+
+        Args:
+            goes_on: the call whose conversation goes on here was being recorded, and its caller has heard the notice.
+            announces: somebody is told something and not listened to; with a notice that is not recorded.
+
+        Returns:
+            Whether a notice is spoken, and behind it, by itself, the greeting.
+        """
+        settings = self._context.settings
+        if goes_on:
+            self.start("resumed")
+        elif settings.calls.recording and not settings.recordings.notice:
+            self.start("setting")
+        elif settings.calls.recording and not announces:
+            self._greets = not self._floor.history
+            self._notify("setting")
+            return True
+        return False
+
+    def take(self, message: Record | Noticed) -> None:
+        """Somebody wants it, or wants it no more, or has been told of it."""
+        match message:
+            case Record(True) if self.is_on:
+                pass
+            case Record(True) if self._context.settings.recordings.notice:
+                self._notify("api")
+            case Record(True):
+                self.start("api")
+            case Record(False):
+                self._wanted_by = None
+                self.stop("api")
+            case Noticed():
+                self._noticed(message)
+
+    def _notify(self, by: By) -> None:
+        self._wanted_by = by
+        self._floor.notify(self._context.settings.recordings.notice)
+
+    def _noticed(self, noticed: Noticed) -> None:
+        by, self._wanted_by = self._wanted_by, None
+        if by and noticed.whole and self._context.playout.speaking(noticed.turn):
+            self.start(by)
+        elif by:
+            detail = "The notice was not heard to its end; record_start says it anew."
+            self._publish("call.recording.failed", reason="notice_cut", detail=detail)
+        if self._greets:
+            self._greets = False
+            self._floor.greet(self._context.greeting, noticed=True)
+
+    def _is_secret(self) -> bool:
+        """Whether what passes now is a PIN, or a number that is being pressed or sent: no recording may hold it."""
+        return self._keys.are_being_entered or self._floor.is_closed or self._floor.is_sending_keys
+
+    # --- parts ------------------------------------------------------------------------------------
 
     @property
     def is_on(self) -> bool:
@@ -79,9 +135,9 @@ class CallRecorder:
         self._ear = ear
         ear.recording = self._hear if self._recording is not None else None
 
-    def _hear(self, frame: Any) -> None:
+    def _hear(self, frame: AudioIn) -> None:
         if self._recording is not None:
-            self._recording.heard(frame, is_listened_to=not self._memory.deaf)
+            self._recording.heard(frame, is_listened_to=not self._context.memory.deaf)
 
     def start(self, by: By) -> None:
         """Begin a part, unless one is being recorded."""
@@ -93,9 +149,9 @@ class CallRecorder:
             self._publish("call.recording.failed", reason="refused", detail=detail)
             return
         form = self._archive.settings.format
-        path = self._archive.path(self.call_id, part, form)
-        self._recording = Recording(self._archive, path, form, is_masked=self._is_masked, on_fault=self.stop)
-        self._playout.tap = self._recording
+        path = self._archive.path(self._context.call_id, part, form)
+        self._recording = Recording(self._archive, path, form, is_masked=self._is_secret, on_fault=self.stop)
+        self._context.playout.tap = self._recording
         if self._ear is not None:
             self._ear.recording = self._hear
         known = {"file": path.name, "format": form, "state": "recording", "started_at": now_rfc3339()}
@@ -110,7 +166,7 @@ class CallRecorder:
         recording, self._recording = self._recording, None
         if recording is None or self._archive is None:
             return
-        self._playout.tap = None
+        self._context.playout.tap = None
         if self._ear is not None:
             self._ear.recording = None
         metrics.recordings_active.dec()
@@ -147,7 +203,7 @@ class CallRecorder:
 
     def _keep(self, part: int, values: dict[str, Any]) -> None:
         if self._archive is not None:
-            self._archive.rows.write(RecordingEntry(self.call_id, part, now_rfc3339(), values))
+            self._archive.rows.write(RecordingEntry(self._context.call_id, part, now_rfc3339(), values))
 
 
 def _result(outcome: Outcome) -> str:
