@@ -89,9 +89,10 @@ def read_recordings(connection: Connection, call_id: str) -> list[RecordingRecor
 
 
 def read_old_recordings(connection: Connection, started_before: str) -> list[RecordingRecord]:
-    """What began before that time (RFC 3339) and still has a file."""
+    """What began before that time (RFC 3339) and may still have a file."""
     columns = tables.recordings.c
-    return _recordings_where(connection, (columns.state == "ready") & (columns.started_at < started_before))
+    kept = columns.state.in_(("ready", "failed")) & (columns.file != "")
+    return _recordings_where(connection, kept & (columns.started_at < started_before))
 
 
 def read_statuses(connection: Connection, call_ids: Sequence[str]) -> dict[str, str]:

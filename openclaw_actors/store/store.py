@@ -244,7 +244,7 @@ class Store:
         return await self._read(lambda connection: queries.read_recordings(connection, call_id))
 
     async def old_recordings(self, started_before: str) -> list[RecordingRecord]:
-        """Recordings that began before that time (RFC 3339) and still have a file."""
+        """Recordings that began before that time (RFC 3339) and may still have a file."""
         return await self._read(lambda connection: queries.read_old_recordings(connection, started_before))
 
     async def statuses(self, call_ids: Sequence[str]) -> dict[str, str]:
