@@ -21,6 +21,7 @@ from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
 from openclaw_actors.actors.keys import Keys
+from openclaw_actors.actors.listening import ListeningIn
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.peer_ear import PeerEar
@@ -50,6 +51,7 @@ from openclaw_actors.messages import (
     KeepMessage,
     KeysPaused,
     Line,
+    Listen,
     MediaStarted,
     Noticed,
     Overdue,
@@ -64,6 +66,7 @@ from openclaw_actors.messages import (
     Report,
     Restart,
     Stage,
+    StopListening,
     TellClients,
     Tick,
     Transfer,
@@ -164,6 +167,7 @@ class Call(LoopActor):
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
         self.recorder = CallRecorder(self.context, self._services.archive, self.floor, self._keys, self.publish)
+        self._listening = ListeningIn(self.context, self._ear, self.publish, lambda: self.floor.is_closed)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
@@ -227,11 +231,13 @@ class Call(LoopActor):
 
     # --- mail -------------------------------------------------------------------------------------
 
-    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a kind of mail reads best in one place
+    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one line a kind of mail reads best here
         """One line a kind of mail."""
         if self._closing and not isinstance(message, Describe):
             if isinstance(message, Rejoin):
                 self._tell_switchboard(Unwanted(message.peer))
+            elif isinstance(message, Listen):
+                message.listener.end()
             return None
         if isinstance(message, Steer):
             self.steering.steer(message)
@@ -272,6 +278,8 @@ class Call(LoopActor):
                 self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
+            case Listen() | StopListening():
+                self._listening.take(message)
             case TellClients():
                 self._send_to_client(message.event)
             case KeepMessage():
@@ -427,6 +435,7 @@ class Call(LoopActor):
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
         self.recorder.listen(self._ear)
+        self._listening.ear_changed(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
@@ -477,6 +486,8 @@ class Call(LoopActor):
         self.stop()
 
     def _tell_end(self) -> None:
+        if hasattr(self, "_listening"):
+            self._listening.end()
         if self._course.tell_end() and hasattr(self, "context"):
             self._services.after_calls.begin(self.context.engines.agent, self._call_report())
 

@@ -151,7 +151,7 @@ class CallRecorder:
         form = self._archive.settings.format
         path = self._archive.path(self._context.call_id, part, form)
         self._recording = Recording(self._archive, path, form, is_masked=self._is_secret, on_fault=self.stop)
-        self._context.playout.tap = self._recording
+        self._context.playout.recording = self._recording
         if self._ear is not None:
             self._ear.recording = self._hear
         known = {"file": path.name, "format": form, "state": "recording", "started_at": now_rfc3339()}
@@ -166,7 +166,7 @@ class CallRecorder:
         recording, self._recording = self._recording, None
         if recording is None or self._archive is None:
             return
-        self._context.playout.tap = None
+        self._context.playout.recording = None
         if self._ear is not None:
             self._ear.recording = None
         metrics.recordings_active.dec()

@@ -38,11 +38,13 @@ class PeerEar:
         """When the last frame that really came from the caller arrived; monotonic, 0: none yet."""
         self.recording: Callable[[AudioIn], None] | None = None
         """Is given each frame too, before any stage; None: the call is not recorded."""
+        self.tap: Callable[[bytes], None] | None = None
+        """Is given the caller's sound as it comes: s16 mono at 16 kHz, FRAME samples."""
         self._call: pykka.ActorRef[Any] | None = call
 
     def retire(self) -> None:
         """Another peer has taken over: hear nothing more."""
-        self._call = self.transport = self.recording = None
+        self._call = self.transport = self.recording = self.tap = None
 
     def on_audio(self, frame: AudioIn) -> None:
         """20 ms of the caller."""
@@ -54,6 +56,8 @@ class PeerEar:
             self.recording(frame)
         if self.transport is not None:
             self.transport.tell(frame)
+        if self.tap is not None:
+            self.tap(frame.pcm)
 
     def on_state(self, state: str) -> None:
         """The connection's state."""

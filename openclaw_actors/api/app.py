@@ -24,6 +24,7 @@ from openclaw_actors.api.guard import Guard
 from openclaw_actors.api.health import Health
 from openclaw_actors.api.join import JoinDesk
 from openclaw_actors.api.join_tokens import JoinTokens
+from openclaw_actors.api.listening import ListeningDesk
 from openclaw_actors.api.offers import AnsweringPeer, Offers
 from openclaw_actors.api.problems import problems
 from openclaw_actors.api.recordings import RecordingResources
@@ -76,6 +77,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     make_peer = new_peer or (lambda: WebRtcPeer(settings.webrtc, settings.limits))
     offers = Offers(settings, board, gate, join_tokens, make_peer, clock)
     streams = EventStreams(settings.limits, board, store, hub)
+    listening = ListeningDesk(settings, board, store)
     reference = Reference()
     outbound = phone.outbound if phone is not None else None
     recordings = RecordingResources(board, store, archive)
@@ -85,6 +87,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         calls=CallResources(settings.limits, board, store, commands, QuietLine, outbound, recordings=recordings),
         actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,
+        listening=listening,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
         voice=Voice(settings.limits, gate, phone, clock),
@@ -102,6 +105,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     app.on_response_prepare.append(origins.label)
     app.on_startup.append(streams.begin)
     app.on_shutdown.append(streams.end)
+    app.on_shutdown.append(listening.end)
     app.on_cleanup.extend([offers.settle, commands.settle, close_pool])
     app.add_routes(_served(routes, guard))
     app.add_routes(_pages(reference))

@@ -50,10 +50,12 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
+        self.tap: Callable[[bytes, Codec], None] | None = None
+        """Is given each packet when the caller hears it: speech, music, a clip, silence."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
-        self.tap: Tap | None = None
-        """Is told all that the caller hears; None: nobody records it."""
+        self.recording: Tap | None = None
+        """Is told the same, and when; None: the call is not recorded."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
@@ -62,17 +64,20 @@ class Playout:
         if self._far is not None:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
+        packet = self.codec.silence if taken is None else taken.packet
         if self.tap is not None:
-            self.tap.sent(self.codec.silence if taken is None else taken.packet, self.codec)
+            self.tap(packet, self.codec)
+        if self.recording is not None:
+            self.recording.sent(packet, self.codec)
         if taken is None or taken.phrase is None:
             if taken is None and self._queue:
                 self._run_dry(self._queue[0])
             self.sent.silence()
-            return self.codec.silence if taken is None else taken.packet
+            return packet
         at = taken.phrase.played * self._packet_bytes
         self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
         self._hear(taken.phrase)
-        return taken.packet
+        return packet
 
     def _run_dry(self, phrase: Phrase) -> None:
         """Count a gap in the middle of a phrase, once: its voice is slower than speech."""
@@ -102,9 +107,11 @@ class Playout:
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
         heard = [self._sent.popleft() for _ in range(min(packets, len(self._sent)))]
-        if self.tap is not None and heard:
-            self.tap.played(tuple(sent.packet for sent in heard), self.codec)
+        if self.recording is not None and heard:
+            self.recording.played(tuple(sent.packet for sent in heard), self.codec)
         for sent in heard:
+            if self.tap is not None:
+                self.tap(sent.packet, self.codec)
             if sent.phrase is not None:
                 sent.phrase.on_the_way -= 1
                 self._hear(sent.phrase)
