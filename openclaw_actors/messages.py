@@ -315,7 +315,7 @@ class Errand:
     """
 
     turn: int
-    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Noticed
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -371,6 +371,8 @@ class Ending:
     call_id: str
     reason: str
     history: tuple[Line, ...]
+    recorded: bool = False
+    """It was being recorded: so is the call in which its conversation goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,6 +588,28 @@ class PlayAudio:
     name: str
     pcm: bytes
     sample_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record the call, or stop; what is so already changes nothing."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line that the caller must hear to its end, such as that they are recorded. Call → Dialogue."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The notice that is spoken in ``turn`` is over: was it heard to its end? Call → itself."""
+
+    turn: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
