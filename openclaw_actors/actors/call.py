@@ -21,6 +21,7 @@ from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Fl
 from openclaw_actors.actors.keys import Keys
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.message_taker import MessageBook
 from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.silence import SilentCaller
 from openclaw_actors.actors.stage import CallContext, Engines
@@ -49,6 +50,7 @@ from openclaw_actors.messages import (
     KeysPaused,
     Line,
     MediaStarted,
+    Opened,
     Overdue,
     PeerEnded,
     PeerState,
@@ -90,6 +92,8 @@ class Services:
     hold_sounds: HoldSounds = field(default_factory=dict)
     after_calls: AfterCalls = field(default_factory=AfterCalls)
     smart_turn: SmartTurn | None = None
+    messages: MessageBook | None = None
+    """Where callers leave messages; None: nowhere."""
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -253,6 +257,8 @@ class Call(LoopActor):
                 self._rejoin(message.peer)
             case KeepMessage():
                 self.publish("call.message", text=message.text)
+            case Opened():
+                self.publish("callback.spoken")
             case HangUp():
                 self._hang_up("canceled" if self._course.is_unanswered else "completed", message.reason)
             case Describe():
@@ -360,6 +366,11 @@ class Call(LoopActor):
         if self._last_words is not None:
             self.floor.announce(self._last_words.text, self._last_words.reason)
         else:
+            self._open()
+
+    def _open(self) -> None:
+        """Speak first; who comes back to a conversation is not greeted again."""
+        if not self.spec.resumed_from:
             self.floor.greet(self.context.greeting)
 
     def _announce(self, message: Announce) -> None:

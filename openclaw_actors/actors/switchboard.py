@@ -16,6 +16,7 @@ from openclaw_actors.actors.call import Call, Services, choose_engines
 from openclaw_actors.actors.course import CallSpec
 from openclaw_actors.actors.events import ulid
 from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.actors.message_taker import MessageTaker
 from openclaw_actors.actors.profiles import complete
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
@@ -48,12 +49,15 @@ RETRY_AFTER_S = "10"
 class Places:
     """How many calls there may be: those that run and those that are being set up."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, messages: int = 0) -> None:
         self.limit = limit
+        self._message_limit = messages
         self.draining = False
         """An operator takes no new calls for now; who may end that is the API's business."""
         self.closing = False
         """The process will end: nothing takes that back."""
+        self.ending = False
+        """It ends now: not even a message is taken."""
         self.failed = asyncio.Event()
         """The Switchboard is gone, which only a fault of it explains."""
         self.live_tokens: dict[str, str] = {}
@@ -63,6 +67,8 @@ class Places:
         self.idle.set()
         self.resumable: set[str] = set()
         self._reserved: set[int] = set()
+        self._messages: set[int | str] = set()
+        """Places and calls of those who leave a message, by number and id."""
         self._number = 0
         metrics.calls_limit.set(limit)
 
@@ -71,7 +77,7 @@ class Places:
         """Whether new calls are taken at all."""
         return not (self.draining or self.closing or self.failed.is_set())
 
-    def reserve(self, transport: str, direction: str, resume: str = "") -> Admission:
+    def reserve(self, transport: str, direction: str, resume: str = "", *, message: bool = False) -> Admission:
         """Keep a place for a call that is being set up; a caller who comes back to a live call has theirs.
 
         Raises:
@@ -79,20 +85,25 @@ class Places:
         """
         if self.live_tokens.get(resume) in self.running:
             return Admission(0, transport, direction)
-        self.refuse_when_closed()
-        if len(self.running) + len(self._reserved) >= self.limit:
+        self.refuse_when_closed(message=message)
+        if message:
+            if len(self._messages) >= self._message_limit:
+                raise self._refusal("full", "too many callers leave a message; try again soon (voicemail.at_once)")
+        elif len(self.running) + len(self._reserved) - len(self._messages) >= self.limit:
             raise self._refusal("full", f"all {self.limit} places are taken; try again soon (server.max_calls)")
         self._number += 1
+        if message:
+            self._messages.add(self._number)
         self._reserved.add(self._number)
         return Admission(self._number, transport, direction)
 
-    def refuse_when_closed(self) -> None:
-        """Raise the refusal of a host that takes no new calls.
+    def refuse_when_closed(self, *, message: bool = False) -> None:
+        """Raise the refusal of a host that takes no new calls; a ``message`` is taken until it ends.
 
         Raises:
             RefusalError: 503 ``draining``, with Retry-After.
         """
-        if not self.is_open:
+        if not self.is_open and (not message or self.ending or self.failed.is_set()):
             raise self._refusal("draining", "this host takes no new calls; try another or come back later")
 
     def _refusal(self, reason: str, detail: str) -> RefusalError:
@@ -102,16 +113,21 @@ class Places:
     def release(self, admission: Admission) -> None:
         """The place is free again, or taken by the call that now runs."""
         self._reserved.discard(admission.number)
+        self._messages.discard(admission.number)
 
     def enter(self, call_id: str, place: int) -> None:
         """The call runs, in the ``place`` that was kept for it."""
         self._reserved.discard(place)
+        if place in self._messages:
+            self._messages.remove(place)
+            self._messages.add(call_id)
         self.running.add(call_id)
         self.idle.clear()
 
     def leave(self, call_id: str) -> None:
         """The call is over."""
         self.running.discard(call_id)
+        self._messages.discard(call_id)
         if not self.running:
             self.idle.set()
 
@@ -195,19 +211,13 @@ class Switchboard(LoopActor):
             message.direction,
             message.caller,
             message.metadata,
-            history=history,
+            history=history or message.profile.history,
             resumed_from=resumed_from,
             callee=message.callee,
             profile=complete(message.profile, self._services.settings.agent),
             carriage=message.carriage,
         )
-        self._places.refuse_when_closed()
-        try:
-            engines = choose_engines(self._services.catalogue)
-        except UnavailableEngineError as error:
-            metrics.calls_rejected_total.labels(reason="not_ready").inc()
-            raise RefusalError(503, "not_ready", f"{error}; see /readyz", {"Retry-After": "5"}) from error
-        ref = Call.start(spec, self._services, engines, self.actor_ref)
+        ref = self._actor_of(spec)
         token = self._new_token(call_id)
         self._calls[call_id] = _Live(ref, message.peer, message.direction, message.caller, time.monotonic(), token)
         self._places.enter(call_id, message.place)
@@ -216,6 +226,19 @@ class Switchboard(LoopActor):
         metrics.calls_active.labels(**labels).inc()
         _log.info("call started", call_id=call_id, **labels, resumed_from=resumed_from)
         return call_id, token
+
+    def _actor_of(self, spec: CallSpec) -> pykka.ActorRef[Any]:
+        services, book = self._services, self._services.messages
+        if spec.profile.takes_message and book is not None:
+            self._places.refuse_when_closed(message=True)
+            return MessageTaker.start(spec, services.settings, services.hub, book, self.actor_ref)
+        self._places.refuse_when_closed()
+        try:
+            engines = choose_engines(services.catalogue)
+        except UnavailableEngineError as error:
+            metrics.calls_rejected_total.labels(reason="not_ready").inc()
+            raise RefusalError(503, "not_ready", f"{error}; see /readyz", {"Retry-After": "5"}) from error
+        return Call.start(spec, services, engines, self.actor_ref)
 
     def _resume(self, message: StartCall) -> tuple[str, str]:
         self._forget_past()
@@ -305,9 +328,9 @@ class SwitchboardBoard:
         self._places = places
         self._services = services
 
-    def admit(self, transport: str, direction: str, *, resume: str = "") -> Admission:
+    def admit(self, transport: str, direction: str, *, resume: str = "", message: bool = False) -> Admission:
         """As Board.admit."""
-        return self._places.reserve(transport, direction, resume)
+        return self._places.reserve(transport, direction, resume, message=message)
 
     async def start(
         self,

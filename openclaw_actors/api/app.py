@@ -29,9 +29,11 @@ from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Route
 from openclaw_actors.api.table import all_routes
 from openclaw_actors.api.voice import Voice
+from openclaw_actors.api.voicemails import VoicemailResources
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
+from openclaw_actors.telephony.voicemail.desk import Desk
 from openclaw_actors.transports.quiet_line import QuietLine
 from openclaw_actors.transports.webrtc.peer import WebRtcPeer
 
@@ -39,7 +41,7 @@ ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple)
 """What the application serves, but for the pages."""
 
 
-def build_app(
+def build_app(  # noqa: PLR0913 - each is a part of the host
     settings: Settings,
     board: Board,
     store: Store,
@@ -48,6 +50,7 @@ def build_app(
     ready: Callable[[], tuple[bool, dict[str, Any]]],
     new_peer: Callable[[], AnsweringPeer] | None = None,
     phone: Phone | None = None,
+    desk: Desk | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Build the application; ``listen`` of api/server.py serves it.
@@ -60,6 +63,7 @@ def build_app(
         ready: whether new calls can be taken, and what ``/readyz`` shows of it.
         new_peer: makes the connection of one call; None for WebRTC by the settings.
         phone: calls by phone; None where no carrier is configured.
+        desk: the voicemail; None where it is not enabled.
         clock: monotonic seconds.
     """
     join_tokens = JoinTokens(settings.auth.join_secret.get_secret_value(), store)
@@ -69,19 +73,22 @@ def build_app(
     commands = Commands(store)
     pool = ThreadPoolExecutor(1, "sounds")
     make_peer = new_peer or (lambda: WebRtcPeer(settings.webrtc, settings.limits))
-    offers = Offers(settings, board, gate, join_tokens, make_peer, clock)
+    offers = Offers(settings, board, gate, join_tokens, make_peer, clock, desk=desk)
     streams = EventStreams(settings.limits, board, store, hub)
     reference = Reference()
     outbound = phone.outbound if phone is not None else None
     routes = all_routes(
         offers=offers,
-        calls=CallResources(settings.limits, board, store, commands, QuietLine, outbound),
+        calls=CallResources(
+            settings.limits, board, store, commands, QuietLine, outbound, takes_messages=desk is not None
+        ),
         actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
         voice=Voice(settings.limits, gate, phone, clock),
         reference=reference,
+        voicemails=VoicemailResources(settings.limits, store, commands, desk),
     )
     reference.describe(routes)
 

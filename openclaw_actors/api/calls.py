@@ -33,6 +33,7 @@ class CallResources:
         commands: does what is to be done once.
         new_line: makes the far end of a ``test`` call.
         outbound: places calls to phones; None where no carrier is configured.
+        takes_messages: whether whoever is called can leave one.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class CallResources:
         commands: Commands,
         new_line: Callable[[], Peer],
         outbound: Outbound | None = None,
+        *,
+        takes_messages: bool = False,
     ) -> None:
         self._limits = limits
         self._board = board
@@ -50,6 +53,7 @@ class CallResources:
         self._commands = commands
         self._new_line = new_line
         self._outbound = outbound
+        self._takes_messages = takes_messages
 
     async def place(self, request: web.Request) -> web.Response:
         """``POST /v1/calls``."""
@@ -82,8 +86,8 @@ class CallResources:
                 "No carrier is configured, so no phone can be called (docs/phone.md). Until one is, `test` can be "
                 "called, and browsers call in by POST /webrtc/offer.",
             )
-        if body.mode == "voicemail":
-            raise RefusalError(422, "not_supported_on_transport", "There is no mode voicemail yet; take notify.")
+        if body.mode == "voicemail" and not self._takes_messages:
+            raise RefusalError(422, "voicemail_off", "No messages are taken here (voicemail.enabled).")
         if body.mode == "notify" and body.message is None:
             raise RefusalError(422, "message_missing", "The mode notify says a message: give one.")
 

@@ -112,6 +112,7 @@ http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time."
 webhook_signature_failures_total = _counter(
     "webhook_signature_failures_total", "Requests in a carrier's name without a good signature.", "carrier"
 )
+voicemails_total = _counter("voicemails_total", "Messages that callers left, by what became of them.", "result")
 webhook_deliveries_total = _counter("webhook_deliveries_total", "Attempts to deliver events, and what ended.", "result")
 
 
@@ -123,6 +124,7 @@ _REJECTIONS = (
     "caller_not_allowed", "caller_withheld", "number_not_allowed", "own_number", "hourly_cap", "daily_minutes",
     "from_not_ours",
 )  # fmt: skip
+_VOICEMAILS = ("received", "empty", "refused", "reached", "left", "failed", "kept", "erased", "expired")
 _PARTS = ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet")
 _STORE_REASONS = (
     "full", "io", "locked", "unreachable", "readonly", "corrupt", "refused", "queue_full", "other",
@@ -147,6 +149,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (store_failures_total, {"reason": _STORE_REASONS}),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
     (webhook_signature_failures_total, {"carrier": ("twilio",)}),
+    (voicemails_total, {"result": _VOICEMAILS}),
     (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )
 
