@@ -91,9 +91,11 @@ barge_ins_total = _counter("barge_ins_total", "The caller spoke over us.", "outc
 
 rtp_packets_total = _counter("rtp_packets_total", "RTP packets.", "direction")
 rtp_packets_lost_total = _counter("rtp_packets_lost_total", "Inbound packets that never came in time.")
-datagrams_dropped_total = _counter("datagrams_dropped_total", "Datagrams refused by the ICE guard.", "reason")
+datagrams_dropped_total = _counter(
+    "datagrams_dropped_total", "Datagrams refused: by the ICE guard, or for a false SRTP tag.", "reason"
+)
 rtp_jitter_seconds = _histogram("rtp_jitter_seconds", "Inbound jitter (RFC 3550), each 5 s a call.", _JITTER)
-pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of an outbound packet, one in 16.", _LAG)
+pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of outbound packets, sampled.", _LAG)
 event_loop_lag_seconds = _gauge("event_loop_lag_seconds", "Worst lateness of the loop in the last second.")
 event_loop_stalls_total = _counter("event_loop_stalls_total", "Times the loop was so late that stacks were dumped.")
 
@@ -145,7 +147,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (stage_latency_seconds, {"part": _PARTS}),
     (barge_ins_total, {"outcome": ("interrupted", "resumed")}),
     (rtp_packets_total, {"direction": DIRECTIONS}),
-    (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full")}),
+    (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full", "unauthentic")}),
     (store_failures_total, {"reason": _STORE_REASONS}),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
     (webhook_signature_failures_total, {"carrier": ("twilio",)}),

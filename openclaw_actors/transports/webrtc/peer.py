@@ -15,11 +15,17 @@ from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Limits, WebRtc
 from openclaw_actors.transports.inbound import Inbound
 from openclaw_actors.transports.peer import PacketSource, PeerListener, no_transfer
-from openclaw_actors.transports.webrtc.aiortc_private import ice_connections, tap_receiver
+from openclaw_actors.transports.webrtc.aiortc_private import (
+    DirectReceiver,
+    ice_connections,
+    send_directly,
+    tap_receiver,
+)
 from openclaw_actors.transports.webrtc.data_channel import EventChannel
 from openclaw_actors.transports.webrtc.ice import IceGuard
 from openclaw_actors.transports.webrtc.ice_servers import configuration, ice_servers_for_client
 from openclaw_actors.transports.webrtc.outbound import OutboundTrack
+from openclaw_actors.transports.webrtc.pacer import loop_pacer
 from openclaw_actors.transports.webrtc.sdp_policy import CheckedOffer, check_offer, complete_answer
 
 __all__ = ["WebRtcPeer", "check_offer", "ice_servers_for_client"]
@@ -129,7 +135,7 @@ class WebRtcPeer:
         self._wire()
         connection.on("connectionstatechange", self._connection_changed)
         connection.on("datachannel", self._channel_opened)
-        connection.addTrack(self._outbound)
+        sender = connection.addTrack(self._outbound)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         except Exception as error:
@@ -141,6 +147,11 @@ class WebRtcPeer:
         stock = self._settings.jitter_buffer == "stock"
         for receiver in connection.getReceivers():
             tap_receiver(receiver, self._inbound.receive, stock=stock, clock=self._clock)
+        if self._settings.rtp == "direct":
+            send_directly(sender, self._outbound, loop_pacer())
+            for receiver in connection.getReceivers():
+                if receiver.track.kind == "audio" and not stock:
+                    self._guard.direct = DirectReceiver(receiver, self._inbound.receive, self._clock)
         for transport in ice_connections(connection):
             self._guard.protect(transport)
         await connection.setLocalDescription(await connection.createAnswer())
