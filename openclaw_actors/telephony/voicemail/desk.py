@@ -404,7 +404,8 @@ class Desk:
         if voicemail_id in self._tasks or message.state not in free or not await self.book.erase(voicemail_id, free):
             raise RefusalError(409, "voicemail_busy", "Something is being done for it at this moment; try again soon.")
         metrics.voicemails_total.labels(result="erased").inc()
-        self._hub.publish(event("voicemail.erased", voicemail_id=voicemail_id))
+        told = event("voicemail.erased", voicemail_id=voicemail_id)
+        self._hub.publish(told)
 
     async def find(self, voicemail_id: str) -> VoicemailRecord:
         """One message.
