@@ -20,7 +20,7 @@ PACKAGE = Path(openclaw_actors.__file__).parent
 
 @cache
 def published() -> dict[tuple[str, int, str], tuple[str, set[str], bool]]:
-    """Each ``….publish("call.…", key=…)`` and ``event("…", key=…)`` of the package: its type, its keys, and whether it has more by ``**``."""
+    """Each ``….publish("call.…", key=…)`` and ``event("…", key=…)``: its type, its keys, and whether more by ``**``."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -12,7 +12,7 @@ import pytest
 from openclaw_actors.messages import Event
 from openclaw_actors.settings.sections import NumberRoute, Numbers, OpenAiStt, Stt, Voicemail
 from openclaw_actors.testkit.providers.openai import OpenAiStub
-from openclaw_actors.testkit.providers.plan import StubPlan
+from openclaw_actors.testkit.providers.plan import Hear, StubPlan
 from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
 from openclaw_actors.testkit.providers.twilio.line import Line
 from openclaw_actors.testkit.speakers import Speech
@@ -34,7 +34,7 @@ QUICK: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def voicemail_host(words: str = WORDS, **changes: Any) -> AsyncIterator[PhoneHost]:
+async def voicemail_host(words: str | Hear = WORDS, **changes: Any) -> AsyncIterator[PhoneHost]:
     """Start carrier, recogniser and host; what is left out of ``voicemail`` is QUICK."""
     settings = Voicemail(**{**QUICK, **changes.pop("voicemail", {})})
     routes = {MAILBOX: NumberRoute(voicemail=True)}

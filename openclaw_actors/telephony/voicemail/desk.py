@@ -326,15 +326,16 @@ class Desk:
         """Call back if it is time; seconds until it may be."""
         if any(self._is_preparing(each, number) for each in self._waiting) or self.callbacks.is_held(number):
             return SOON_AFTER_S
+        hurried = any(each.hurried for each in group)
         due_in = max(each.next_at for each in group) - now
-        if due_in > 0:
+        if due_in > 0 and not hurried:
             return due_in
         old = [each for each in group if self._age_s(each) > self._own.give_up_h * 3600 and each.reason != "requested"]
         if old:
             self._begin(group, self.callbacks.give_up(old, "too_old"))
             return LOOK_S
         allowed_at = self._allowed_at(number, now)
-        if allowed_at > now and not any(each.hurried for each in group):
+        if allowed_at > now and not hurried:
             self._begin(group, self.callbacks.put_off(group, allowed_at, "quiet_hours"))
             return LOOK_S
         if self.callbacks.under_way + self._dialling >= self._own.callbacks_at_once:
