@@ -180,7 +180,6 @@ async def test_what_this_host_can_not_hear_the_carrier_records_and_forgets(phone
     assert (record["from"], record["to"]) == (PERSON, NUMBER)
     sound = read_clip(await phone.client.voicemail_audio(record["id"]))
     assert abs(sound.seconds - len(message.pcm) / 32_000) < 0.2
-    await phone.waits.until(lambda _: True, 1, "")
     assert [each for each in phone.twilio.requests if each[0] == "DELETE"]
     assert phone.twilio.exchange.recordings == {}
 
@@ -205,7 +204,8 @@ async def test_messages_are_listed_called_back_and_erased(phone, message):
         with pytest.raises(ApiError, match="no_such_voicemail"):
             await gone(voicemail_id)
     kept = await phone.running.host.store.events(None, limit=100_000)
-    assert [each.type for each in kept if voicemail_id in str(each.data)] == ["voicemail.erased"]
+    of_none = [each.type for each in kept if not each.call_id and voicemail_id in str(each.data)]
+    assert of_none == ["voicemail.erased"]
 
 
 async def test_the_commands_list_show_keep_call_back_and_delete_a_message(phone, message, tmp_path):
@@ -217,9 +217,11 @@ async def test_the_commands_list_show_keep_call_back_and_delete_a_message(phone,
     async def run(*words: str) -> str:
         result = await asyncio.to_thread(shell.invoke, app, list(words), env=environ)
         assert result.exit_code == 0, result.output
-        return result.stdout
+        return result.stdout  # and what the host, which is in this process, has logged meanwhile
 
-    assert json.loads(await run("voicemails", "--from", PERSON, "--json"))["voicemails"][0]["id"] == voicemail_id
+    listed = await run("voicemails", "--from", PERSON, "--json")
+    found = json.loads(listed[listed.index("{\n") : listed.rindex("\n}") + 2])
+    assert [each["id"] for each in found["voicemails"]] == [voicemail_id]
     assert WORDS in await run("voicemails", "--state", "due")
     assert ANSWER in await run("voicemail", "show", voicemail_id)
     await run("voicemail", "play", voicemail_id, "--out", str(tmp_path / "message.ogg"))

@@ -89,8 +89,11 @@ async def test_a_full_mailbox_says_so_and_takes_nothing(message):
         async with phone.calls_in(callee=MAILBOX) as line:
             await line.wait_voice()
             await line.wait_over()
-        ends = [each.data["reason"] for each in phone.told("call.ended")]
-        assert "mailbox_full" in ends
+        await phone.waits.until(
+            lambda _: [each for each in phone.told("call.ended") if each.data["reason"] == "mailbox_full"],
+            10,
+            "the end",
+        )
         assert len((await phone.client.voicemails())["voicemails"]) == 1
         # What was kept is not the caller's alone to fill.
         spec = type("Spec", (), {"party": "+15550100044"})
@@ -108,7 +111,6 @@ async def test_an_agent_that_is_down_is_waited_for_and_its_callers_leave_message
             await speak_after_tone(line, message)
         told = await phone.until_told("voicemail.transcribed")
         desk = phone.running.host.desk
-        await phone.waits.until(lambda _: True, 1, "")
         record = await phone.client.voicemail(told.data["voicemail_id"])
         assert record["state"] == "transcribed"
         assert desk.secretary.agent_is_down

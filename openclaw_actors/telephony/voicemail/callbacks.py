@@ -91,6 +91,8 @@ class CallBacks:
         self._following: dict[str, _Followed] = {}
         self._placing: set[str] = set()
         self._held: dict[str, tuple[float, list[str]]] = {}
+        self._put_off_for: dict[str, str] = {}
+        """Why a number is not called yet, as it was told: it is told once, however often it is looked at again."""
 
     @property
     def under_way(self) -> int:
@@ -155,6 +157,7 @@ class CallBacks:
             if self.is_held(number):
                 raise RefusalError(503, "rang_in", "They have just called by themselves.")
             self._following[call_id] = followed
+            self._put_off_for.pop(number, None)
             told = event("callback.started", voicemail_ids=ids, to=number, call_id=call_id, attempt=attempts)
             if not await self._book.advance(ids, ["dialling"], told, of_call="", callback_call_id=call_id):
                 del self._following[call_id]
@@ -178,10 +181,11 @@ class CallBacks:
 
     async def _put_off(self, ids: list[str], number: str, state: str, at: float, reason: str, **values: Any) -> None:
         told = event("callback.scheduled", voicemail_ids=ids, to=number, at=_stamp(at), reason=reason)
+        is_known = self._put_off_for.get(number) == reason
+        self._put_off_for[number] = reason
         of_call = "" if state == "dialling" else None
-        await self._book.advance(
-            ids, [state], told, of_call=of_call, state="due", next_at=at, callback_call_id="", **values
-        )
+        changed = {"state": "due", "next_at": at, "callback_call_id": "", **values}
+        await self._book.advance(ids, [state], *(() if is_known else (told,)), of_call=of_call, **changed)
 
     async def put_off(self, messages: Sequence[VoicemailRecord], at: float, reason: str) -> None:
         """They are due at ``at``, seconds of the epoch, and not before."""

@@ -30,7 +30,14 @@ from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.voicemail.book import Book, event
 from openclaw_actors.telephony.voicemail.callbacks import CallBacks, Dialler
 from openclaw_actors.telephony.voicemail.secretary import Secretary
-from openclaw_actors.telephony.voicemail.states import PREPARATION_S, PREPARED, STEP_TRIES, Opening, step_after_s
+from openclaw_actors.telephony.voicemail.states import (
+    PREPARATION_S,
+    PREPARED,
+    STEP_TRIES,
+    Opening,
+    age_s,
+    step_after_s,
+)
 
 _log = get_logger(__name__)
 
@@ -105,6 +112,8 @@ class Desk:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._other: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._dialling = 0
+        """Call-backs that were begun and are not under way yet."""
         self._stops: list[Callable[[], None]] = []
         self._swept_at = self._adopted_at = float("-inf")
 
@@ -231,7 +240,7 @@ class Desk:
             found = []
         if found:
             await self._carrier_recorded(message.id, found[0])
-        elif self._age_s(message) > CARRIER_WAIT_S:
+        elif age_s(message, self._now()) > CARRIER_WAIT_S:
             await self.book.drop(message.id, "empty")
         else:
             at = self._now() + CARRIER_GRACE_S
@@ -330,12 +339,12 @@ class Desk:
         due_in = max(each.next_at for each in group) - now
         if due_in > 0 and not hurried:
             return due_in
-        old = [each for each in group if self._age_s(each) > self._own.give_up_h * 3600 and each.reason != "requested"]
+        old = [each for each in group if age_s(each, now) > self._own.give_up_h * 3600 and each.reason != "requested"]
         if old:
             self._begin(group, self.callbacks.give_up(old, "too_old"))
             return LOOK_S
         allowed_at = self._allowed_at(number, now)
-        if allowed_at > now and not hurried:
+        if allowed_at > now + 1 and not hurried:
             self._begin(group, self.callbacks.put_off(group, allowed_at, "quiet_hours"))
             return LOOK_S
         if self.callbacks.under_way + self._dialling >= self._own.callbacks_at_once:
@@ -344,9 +353,6 @@ class Desk:
         self._begin(group, self._dial(group))
         return LOOK_S
 
-    _dialling = 0
-    """Call-backs that were begun and are not under way yet."""
-
     async def _dial(self, group: Sequence[VoicemailRecord]) -> None:
         self._dialling -= 1
         await self.callbacks.dial(group)
@@ -354,16 +360,13 @@ class Desk:
     def _is_preparing(self, message: VoicemailRecord, number: str) -> bool:
         """Whether the message will be answered by the same call soon."""
         theirs = message.callback_to == number and message.state in PREPARED
-        return theirs and self._age_s(message) < PREPARATION_S + self._own.max_seconds
+        return theirs and age_s(message, self._now()) < PREPARATION_S + self._own.max_seconds
 
     def _allowed_at(self, number: str, now: float) -> float:
         """From when on the number may be called, seconds of the epoch."""
         zone = zone_of(number, self._zones, self._own.time_zone)
         moment = first_outside(datetime.fromtimestamp(now, UTC), self._quiet, zone)
         return now + LOOK_S if moment is None else max(now, moment.timestamp())
-
-    def _age_s(self, message: VoicemailRecord) -> float:
-        return self._now() - datetime.fromisoformat(message.received_at).timestamp()
 
     def _begin(self, messages: Sequence[VoicemailRecord], work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._quietly_for(messages, work))

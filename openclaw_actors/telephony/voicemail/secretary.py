@@ -18,7 +18,7 @@ from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.records import VoicemailRecord
 from openclaw_actors.telephony.voicemail.book import Book, event
-from openclaw_actors.telephony.voicemail.states import STEP_TRIES, step_after_s
+from openclaw_actors.telephony.voicemail.states import STEP_TRIES, age_s, step_after_s
 from openclaw_actors.turns.speech_text import SpeechText
 
 _log = get_logger(__name__)
@@ -123,6 +123,13 @@ class Secretary:
 
     async def answer(self, message: VoicemailRecord, before: Sequence[VoicemailRecord]) -> None:
         """Have the agent answer it; ``before``: the caller's messages that are not called back yet."""
+        if self._settings.numbers.pin.get_secret_value() and message.transport != "webrtc":
+            # Without the PIN the agent hears nothing of a caller, and nobody is asked for it at the tone.
+            await self._leave(message, "transcribed", "pin")
+            return
+        if age_s(message, self._now()) > self._settings.voicemail.give_up_h * 3600:
+            await self._leave(message, "transcribed", "too_old")
+            return
         if self.agent_is_down:
             await self._book.advance(
                 [message.id], ["transcribed"], state="transcribed", next_at=self._now() + AGENT_DOWN_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from openclaw_actors.messages import Line
@@ -19,6 +20,10 @@ LONGEST_RETRY_S = 6 * 3600.0
 """Between two attempts: a day has room for several at different times."""
 PREPARATION_S = 600.0
 """So long a message that is being prepared holds up the call-back of another of its caller's."""
+LOSSES = frozenset(
+    {"host_restarted", "shutdown", "internal_error", "no_media", "peer_failed", "peer_closed", "daily_minutes"}
+)
+"""Ends that are not the other side's doing: who is lost so in the middle of the answer has not heard it."""
 STEP_TRIES = 6
 """Of a step that fails by itself (a recogniser, a recording's fetch); with its pauses that is half an hour."""
 
@@ -32,6 +37,11 @@ def retry_after_s(attempts: int, retry_s: float) -> float:
 def step_after_s(tries: int) -> float:
     """How long after a step has failed ``tries`` times it is tried again."""
     return float(min(30 * 2**tries, 600))
+
+
+def age_s(message: VoicemailRecord, now: float) -> float:
+    """How long ago the message was left; ``now`` in seconds of the epoch."""
+    return now - datetime.fromisoformat(message.received_at).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class Attempt:
             return None
         status, reason = self.end
         # Who hangs up in the middle of the answer has heard what they wanted to; whom we lost has not.
-        left_by_themselves = self.spoken and not self.inbound and reason != "host_restarted" and status == "completed"
+        left_by_themselves = self.spoken and not self.inbound and status == "completed" and reason not in LOSSES
         if self.answered and (self.whole or left_by_themselves):
             return Outcome("reached")
         return Outcome("missed", "cut_off" if self.answered else status)
