@@ -13,11 +13,11 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from aiohttp import BodyPartReader, web
@@ -353,17 +353,29 @@ def main(argv: list[str] | None = None, out: Callable[[str], object] = sys.stdou
     parser.add_argument("--port", type=int, default=0)
     for name in ("stt-delay-s", "first-token-s", "token-s", "tts-delay-s", "leading-silence-s"):
         parser.add_argument(f"--{name}", type=float, default=getattr(plan, name.replace("-", "_")))
+    parser.add_argument(
+        "--fail", action="append", default=[], metavar="ROUTE:STATUS", help="such as chat:401: every such request fails"
+    )
     options = vars(parser.parse_args(argv))
-    port = options.pop("port")
-    asyncio.run(_serve(StubPlan(**options), port, out))
+    port, fail = options.pop("port"), options.pop("fail")
+    try:
+        faults = {route: Fault("status", int(status)) for route, _, status in (each.partition(":") for each in fail)}
+    except ValueError:
+        parser.error("--fail is ROUTE:STATUS, such as chat:401")
+    unknown = faults.keys() - set(get_args(Route))
+    if unknown:
+        parser.error(f"--fail: there is no route {', '.join(unknown)}; there are {', '.join(get_args(Route))}")
+    asyncio.run(_serve(StubPlan(**options), port, out, faults))
 
 
-async def _serve(plan: StubPlan, port: int, out: Callable[[str], object]) -> None:
+async def _serve(plan: StubPlan, port: int, out: Callable[[str], object], faults: Mapping[str, Fault]) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     try:
         async with OpenAiStub(plan, port) as stub:
+            for route, fault in faults.items():
+                stub.fail_always(cast("Route", route), fault)
             out(f"OpenAI stub: {stub.base_url}\n")
             sys.stdout.flush()
             while await reader.read(4096):
