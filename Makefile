@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos voicemail fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -66,6 +66,9 @@ chaos: $(VENV)/.test  ## kills, faults and bad lines in real calls: build/chaos/
 
 bench-phone: $(VENV)/.test  ## the same on media streams, and a hundred of them at once
 	$(BIN)/python -m tests.load.media_streams
+
+voicemail: $(VENV)/.test  ## one message, and a host that is killed (kill -9) at each step of its way
+	$(BIN)/python -m tests.voicemail.kills
 
 fuzz: $(VENV)/.test  ## thousands of requests made of /openapi.json, at a host with calls that are up
 	$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)
