@@ -37,8 +37,8 @@ class VoicemailResources:
 
     async def list(self, request: web.Request) -> web.Response:
         """``GET /v1/voicemails``."""
-        self._reach()
         query = read_query(request, VoicemailsQuery)
+        self._reach()
         page = await self._store.voicemails.page(
             VoicemailQuery(query.state or "", query.from_ or "", query.cursor or "", query.limit)
         )
@@ -64,9 +64,9 @@ class VoicemailResources:
 
     async def call_back(self, request: web.Request) -> web.Response:
         """``POST /v1/voicemails/{voicemail_id}/callback``."""
-        desk, voicemail_id = self._reach(), request.match_info["voicemail_id"]
-        key = idempotency_key(request)
+        key, voicemail_id = idempotency_key(request), request.match_info["voicemail_id"]
         body = await read_json(request, CallBack, self._limits, optional=True)
+        desk = self._reach()
 
         async def do(_: Keep) -> Done:
             await desk.call_back(voicemail_id, to=body.to or "", message=body.message or "", now=body.now)
