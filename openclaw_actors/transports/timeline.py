@@ -46,6 +46,8 @@ class Timeline:
         """Packets that the decoder refused."""
         self.dropped = 0
         """Packets whose time had passed, or that ran ahead of real time."""
+        self.packets = 0
+        """Packets that the jitter buffer let through, these two included."""
         self._codec = codec
         self._grace = grace
         self._decoder = decoder(codec)
@@ -92,6 +94,7 @@ class Timeline:
     def _play(self, packet: RtpAudio) -> list[AudioIn]:
         if not packet.payload:  # padding, sent to probe the route
             return []
+        self.packets += 1
         now = packet.arrived_at
         self._earn(now)
         if not self._begun or packet.source != self._source:

@@ -9,13 +9,14 @@ import threading
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, rtcdtlstransport, rtcrtpreceiver
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtpPacket
 
 from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.transports.webrtc.aiortc_private import (
     DirectReceiver,
     ice_connections,
+    receiver_report,
     send_directly,
     tap_receiver,
 )
@@ -107,6 +108,20 @@ async def test_each_transport_has_one_aioice_connection():
 async def test_a_sender_passes_an_encoded_packet_on_as_it_is():
     source = inspect.getsource(__import__("aiortc").RTCRtpSender._next_encoded_frame)
     assert "self.__encoder.pack(data)" in source
+
+
+async def test_a_sender_keeps_what_the_far_end_reports_where_we_look_for_it():
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    sender = pc.addTransceiver("audio").sender
+    assert receiver_report(pc) is None
+    lost = RtcpReceiverInfo(
+        ssrc=sender._ssrc, fraction_lost=64, packets_lost=3, highest_sequence=9, jitter=8, lsr=0, dlsr=0
+    )
+    await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[lost]))
+    report = receiver_report(pc)
+    assert (report.packetsLost, report.roundTripTime) == (3, None)
+    assert report.packetsReceived + report.packetsLost == 0, "packets sent: none yet"
+    await pc.close()
 
 
 async def test_a_receiver_has_the_names_that_the_direct_way_reads(receiver):

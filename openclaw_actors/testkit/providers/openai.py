@@ -214,6 +214,8 @@ class OpenAiStub(FakeServer):
         async with self._request("chat", request, body) as fault:
             if fault and fault.kind in {"garbage", "empty"} and not body.get("stream"):
                 return _nonsense(fault)
+            if "stream_options" in body and not self.plan.tells_usage:
+                raise _problem(400, "Unrecognized request argument supplied: stream_options")
             if body.get("tools") and not self.plan.takes_tools:
                 raise _problem(400, f"{body.get('model')} does not support tools")
             await asyncio.sleep(self.plan.first_token_s)
@@ -251,6 +253,10 @@ class OpenAiStub(FakeServer):
             await _send_event(response, head | {"choices": [choice]})
         last = {"index": 0, "delta": {}, "finish_reason": _finish(answer)}
         await _send_event(response, head | {"choices": [last]})
+        if body.get("stream_options", {}).get("include_usage"):
+            spent, said = sum(len(str(message)) for message in body["messages"]) // 4, len(_tokens(answer.text))
+            usage = {"prompt_tokens": spent, "completion_tokens": said, "total_tokens": spent + said}
+            await _send_event(response, head | {"choices": [], "usage": usage})
         await response.write(b"data: [DONE]\n\n")
         return response
 

@@ -10,6 +10,7 @@ What is done with them:
   a task and four on its way out. `DirectReceiver` and `send_directly` go from the socket to the sink, and from the
   pacer to the socket, in one call each. What they are not made for (the first packet of a source, RTCP, DTLS) goes
   the stock way.
+- ``RTCRtpSender`` keeps what the far end reports of our sound in its ``stats``; ``getStats`` would add much else.
 - ``RTCIceGatherer`` and ``RTCIceTransport`` keep their aioice connection as ``_connection``; ice.py guards it.
 """
 
@@ -28,6 +29,7 @@ import pylibsrtp
 from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, clock
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import HeaderExtensions, RtpPacket
+from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.observability import metrics
@@ -254,6 +256,15 @@ class _OutboundStream:
             setattr(sender, _SENDER + "octet_count", self._octets)
             setattr(sender, _SENDER + "packet_count", self._packets + 1)
         self._packets += 1
+
+
+def receiver_report(peer: RTCPeerConnection) -> RTCRemoteInboundRtpStreamStats | None:
+    """What the far end last said of our sound (RTCP); None while it has said nothing."""
+    for sender in peer.getSenders():
+        for stats in getattr(sender, _SENDER + "stats").values():
+            if isinstance(stats, RTCRemoteInboundRtpStreamStats):
+                return stats
+    return None
 
 
 def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:

@@ -14,10 +14,12 @@ from openclaw_actors.media.codecs import OPUS, Codec
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Limits, WebRtc
 from openclaw_actors.transports.inbound import Inbound
+from openclaw_actors.transports.line_quality import Leg, LineQuality
 from openclaw_actors.transports.peer import PacketSource, PeerListener, no_transfer
 from openclaw_actors.transports.webrtc.aiortc_private import (
     DirectReceiver,
     ice_connections,
+    receiver_report,
     send_directly,
     tap_receiver,
 )
@@ -65,6 +67,7 @@ class WebRtcPeer:
         self._guard = IceGuard(settings.udp_port_range, settings.announced_ips, clock)
         self._outbound: OutboundTrack | None = None
         self._inbound: Inbound | None = None
+        self._line = LineQuality(self.transport)
         self._events = EventChannel(limits, self._command, clock=clock)
         self._opens_channel = False
         self._watch: asyncio.TimerHandle | None = None
@@ -131,7 +134,7 @@ class WebRtcPeer:
         self.codec = offer.codec
         self._opens_channel = offer.has_data_channel
         self._outbound = OutboundTrack(offer.codec, clock=self._clock)
-        self._inbound = Inbound(offer.codec, clock=self._clock)
+        self._inbound = Inbound(offer.codec, self._line, clock=self._clock)
         self._wire()
         connection.on("connectionstatechange", self._connection_changed)
         connection.on("datachannel", self._channel_opened)
@@ -193,8 +196,16 @@ class WebRtcPeer:
             self._set_state("disconnected")
         elif self.state == "disconnected" and not silent:
             self._set_state("connected")
+        self._ask_report()
         wait = _WATCH_EVERY_S if now >= self._deadline else min(_WATCH_EVERY_S, self._deadline - now)
         self._watch = asyncio.get_running_loop().call_later(wait, self._look)
+
+    def _ask_report(self) -> None:
+        """Pass on what the far end has reported of our sound."""
+        report = receiver_report(self._connection) if self._connection is not None else None
+        if report is not None:
+            self._line.told(Leg(report.packetsReceived + report.packetsLost, report.packetsLost))
+            self._line.round_trip_s = report.roundTripTime or 0.0
 
     def _is_silent(self, now: float) -> bool:
         heard_at = max(self._guard.heard_at, self._inbound.received_at if self._inbound else 0.0)
