@@ -17,6 +17,7 @@ from openclaw_actors.engines.protocols import CallControl, EndCall, TransferCall
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.messages import Line
 from openclaw_actors.observability.engine_meter import EngineMeter
+from openclaw_actors.observability.traces import TRACEPARENT
 
 TELL_USAGE = {"stream_options": {"include_usage": True}}
 """Of a request's body: tell what the answer has cost, in a last chunk."""
@@ -104,8 +105,11 @@ async def stream_answer(
         EngineError: by kind.
     """
     calls = _Calls()
+    body = dict(request)
+    if traceparent := TRACEPARENT.get():
+        body["extra_headers"] = {**body.get("extra_headers", {}), "traceparent": traceparent}
     with faults(who):
-        stream = await client.chat.completions.create(stream=True, **request)
+        stream = await client.chat.completions.create(stream=True, **body)
         try:
             async for chunk in stream:
                 # The last one has no choices: it tells the usage, if that was asked for (and of some servers, if not).
