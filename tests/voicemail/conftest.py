@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from openclaw_actors.media.message_file import write_message
 from openclaw_actors.messages import Event
 from openclaw_actors.settings.sections import NumberRoute, Numbers, OpenAiStt, Stt, Voicemail
+from openclaw_actors.stamps import now_rfc3339, ulid
+from openclaw_actors.store.records import VoicemailRecord
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import Hear, StubPlan
 from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
@@ -60,6 +65,38 @@ async def speak_after_tone(line: Line, speech: Speech) -> None:
     await line.wait_voice()
     await line.wait_silence()
     await line.say(speech)
+
+
+async def seed(phone: PhoneHost, state: str, **values: object) -> str:
+    """A message in this state, as a host that is gone left it; its id."""
+    record = VoicemailRecord(
+        **{
+            "id": f"vm_{ulid()}",
+            "state": state,
+            "source": "stream",
+            "received_at": now_rfc3339(),
+            "caller": PERSON,
+            "callee": MAILBOX,
+            "transport": "twilio",
+            "callback_to": PERSON,
+            **values,
+        }
+    )
+    await phone.running.host.store.voicemails.add(record)
+    phone.running.host.desk._changed.set()
+    return record.id
+
+
+async def answered_message(phone: PhoneHost, speech: Speech) -> str:
+    """A message that is kept, understood and answered, and due in an hour."""
+    hour = time.time() + 3600
+    voicemail_id = await seed(phone, "due", transcript=WORDS, answer=ANSWER, next_at=hour, seconds=2.0, bytes=1)
+    write_message(speech.pcm, phone.running.host.desk.book.sound(voicemail_id))
+    desk = phone.running.host.desk
+    await asyncio.sleep(0)
+    while voicemail_id not in {each.id for each in desk._waiting}:  # noqa: ASYNC110 - no event tells of a look
+        await asyncio.sleep(0.01)
+    return voicemail_id
 
 
 def told_of(phone: PhoneHost, kind: str, voicemail_id: str) -> list[Event]:

@@ -25,6 +25,7 @@ from tests.voicemail.conftest import (
     ANSWER,
     MAILBOX,
     WORDS,
+    answered_message,
     leave_message,
     speak_after_tone,
     until_told_of,
@@ -58,9 +59,8 @@ async def until_due(phone: PhoneHost, voicemail_id: str) -> None:
 
 
 async def test_two_messages_of_one_caller_are_answered_in_one_call(phone, message):
-    first = await leave_message(phone, message)
+    first = await answered_message(phone, message)
     second = await leave_message(phone, message)
-    await until_due(phone, first)
     await until_due(phone, second)
     await phone.client.call_back(second, message="The second answer.", now=True)
     done = await until_told_of(phone, "callback.completed", first)
@@ -71,8 +71,7 @@ async def test_two_messages_of_one_caller_are_answered_in_one_call(phone, messag
 
 
 async def test_who_rings_in_hears_the_answer_and_is_not_called(phone, message):
-    voicemail_id = await leave_message(phone, message)
-    await until_due(phone, voicemail_id)
+    voicemail_id = await answered_message(phone, message)
     async with phone.calls_in(callee=NUMBER) as line:
         done = await until_told_of(phone, "callback.completed", voicemail_id)
         await line.wait_voice()
@@ -84,8 +83,7 @@ async def test_who_rings_in_hears_the_answer_and_is_not_called(phone, message):
 
 async def test_who_rings_in_while_their_phone_rings_is_answered_and_the_ringing_ends(phone, message):
     phone.twilio.scripts[PERSON] = Script(ring_s=30)
-    voicemail_id = await leave_message(phone, message)
-    await until_due(phone, voicemail_id)
+    voicemail_id = await answered_message(phone, message)
     await phone.client.call_back(voicemail_id, now=True)
     rings = await phone.twilio.placed()
     await until_told_of(phone, "callback.started", voicemail_id)
@@ -100,8 +98,7 @@ async def test_who_rings_in_while_their_phone_rings_is_answered_and_the_ringing_
 
 async def test_an_agent_that_talks_to_a_caller_again_knows_their_message(phone, message):
     phone.twilio.scripts[PERSON] = Script(answered_by="human")
-    voicemail_id = await leave_message(phone, message)
-    await until_due(phone, voicemail_id)
+    voicemail_id = await answered_message(phone, message)
     await phone.client.call_back(voicemail_id, now=True)
     (call,) = [await phone.until_told("callback.started")]
     spec = phone.running.host.switchboard._actor_weakref()._calls[call.data["call_id"]].ref._actor_weakref().spec
@@ -185,8 +182,7 @@ async def test_what_this_host_can_not_hear_the_carrier_records_and_forgets(phone
 
 
 async def test_messages_are_listed_called_back_and_erased(phone, message):
-    voicemail_id = await leave_message(phone, message)
-    await until_due(phone, voicemail_id)
+    voicemail_id = await answered_message(phone, message)
     page = await phone.client.voicemails(state="due", from_=PERSON)
     assert [each["id"] for each in page["voicemails"]] == [voicemail_id]
     assert page["voicemails"][0]["next_attempt_at"] is not None
@@ -209,8 +205,7 @@ async def test_messages_are_listed_called_back_and_erased(phone, message):
 
 
 async def test_the_commands_list_show_keep_call_back_and_delete_a_message(phone, message, tmp_path):
-    voicemail_id = await leave_message(phone, message)
-    await until_due(phone, voicemail_id)
+    voicemail_id = await answered_message(phone, message)
     phone.twilio.scripts[PERSON] = Script(outcome="busy")
     shell, environ = CliRunner(), {"OPENCLAW_ACTORS_URL": phone.running.url, "OPENCLAW_ACTORS_TOKEN": API_TOKEN}
 
@@ -236,8 +231,7 @@ async def test_the_commands_list_show_keep_call_back_and_delete_a_message(phone,
 async def test_the_page_s_program_tries_again_for_who_could_not_be_reached(phone, message):
     page = (Path(__file__).parents[2] / "docs" / "voicemail.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    voicemail_id = await leave_message(phone, message)
-    await until_due(phone, voicemail_id)
+    voicemail_id = await answered_message(phone, message)
     phone.twilio.scripts[PERSON] = Script(outcome="busy")
     await phone.client.call_back(voicemail_id, now=True)
     await until_told_of(phone, "callback.failed", voicemail_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,40 +11,19 @@ import pytest
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.message_file import in_pieces, read_message, write_message
 from openclaw_actors.settings.sections import Agent, NumberRoute, Numbers, OpenClaw
-from openclaw_actors.stamps import now_rfc3339
-from openclaw_actors.store.records import VoicemailRecord
 from openclaw_actors.testkit.providers.twilio.account import NUMBER
-from tests.phone.conftest import PERSON, PhoneHost
+from tests.phone.conftest import PERSON
 from tests.voicemail.conftest import (
     ANSWER,
     MAILBOX,
     WORDS,
     at,
     leave_message,
+    seed,
     speak_after_tone,
     until_told_of,
     voicemail_host,
 )
-
-
-async def seed(phone: PhoneHost, state: str, **values: object) -> str:
-    """A message in this state, as a host that is gone left it."""
-    record = VoicemailRecord(
-        **{
-            "id": f"vm_{time.time_ns()}",
-            "state": state,
-            "source": "stream",
-            "received_at": now_rfc3339(),
-            "caller": PERSON,
-            "callee": MAILBOX,
-            "transport": "twilio",
-            "callback_to": PERSON,
-            **values,
-        }
-    )
-    await phone.running.host.store.voicemails.add(record)
-    phone.running.host.desk._changed.set()
-    return record.id
 
 
 async def test_nobody_is_called_in_quiet_hours_in_a_night_in_which_clocks_change(message):
