@@ -34,6 +34,7 @@ QUICK: dict[str, Any] = {
     "goodbye": "Bye.",
     "call_back_after_s": 0,
     "retry_s": 0.3,
+    "max_per_caller": 1000,
     "opening": "Hello again.",
 }
 
