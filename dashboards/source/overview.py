@@ -80,7 +80,8 @@ CALLS = (
     ),
     Panel(
         "Calls refused",
-        "Before they began, by reason: full and draining are capacity; auth, rate and offer are strangers or mistaken "
+        "Before they began, by reason: full, overloaded and draining are capacity; auth, rate and offer are strangers "
+        "or mistaken "
         "clients.",
         "cpm",
         {"{{reason}}": f"{per_minute('calls_rejected_total', by='reason')} > 0"},

@@ -26,7 +26,7 @@ GCCollector(registry=REGISTRY)
 _PREFIX = "openclaw_actors"
 
 STAGES = ("transport", "turns", "stt", "agent", "tts")
-TRANSPORTS = ("webrtc", "twilio", "test")
+TRANSPORTS = ("webrtc", "twilio")
 DIRECTIONS = ("inbound", "outbound")
 
 # The goal is 0.4 s and the peers' medians lie at 0.6-1.7 s, so the buckets are dense from 0.2 to 1.
