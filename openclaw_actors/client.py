@@ -214,14 +214,22 @@ class Client:
     async def calls(
         self,
         *,
+        q: str | None = None,
         status: str | None = None,
         transport: str | None = None,
         direction: str | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> CallPage:
-        """A page of calls, newest first: those that live and those on record."""
-        asked = {"status": status, "transport": transport, "direction": direction, "cursor": cursor, "limit": limit}
+        """A page of calls, newest first: those that live and those on record; ``q``: a number, or words."""
+        asked = {
+            "q": q,
+            "status": status,
+            "transport": transport,
+            "direction": direction,
+            "cursor": cursor,
+            "limit": limit,
+        }
         query = {name: str(value) for name, value in asked.items() if value is not None}
         return cast("CallPage", await self._json("GET", "/v1/calls", query=query))
 

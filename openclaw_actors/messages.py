@@ -619,6 +619,21 @@ class KeepMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Let ``listener`` (a Listener of media/audience.py) hear both sides; ``name`` says on whose behalf."""
+
+    listener: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """The listener of a Listen hears no more."""
+
+    listener: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """The call's record, as a dictionary: the one question that is asked, not told."""
 

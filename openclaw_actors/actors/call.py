@@ -19,6 +19,7 @@ from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
 from openclaw_actors.actors.keys import Keys
+from openclaw_actors.actors.listening import ListeningIn
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.message_taker import MessageBook
@@ -49,6 +50,7 @@ from openclaw_actors.messages import (
     KeepMessage,
     KeysPaused,
     Line,
+    Listen,
     MediaStarted,
     Opened,
     Overdue,
@@ -62,6 +64,7 @@ from openclaw_actors.messages import (
     Report,
     Restart,
     Stage,
+    StopListening,
     TellClients,
     Tick,
     Transfer,
@@ -161,6 +164,7 @@ class Call(LoopActor):
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
+        self._listening = ListeningIn(self.context, self._ear, self.publish, lambda: self.floor.is_closed)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
@@ -217,11 +221,13 @@ class Call(LoopActor):
 
     # --- mail -------------------------------------------------------------------------------------
 
-    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a kind of mail reads best in one place
+    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one line a kind of mail reads best here
         """One line a kind of mail."""
         if self._closing and not isinstance(message, Describe):
             if isinstance(message, Rejoin):
                 self._tell_switchboard(Unwanted(message.peer))
+            elif isinstance(message, Listen):
+                message.listener.end()
             return None
         if isinstance(message, Steer):
             self.steering.steer(message)
@@ -260,6 +266,8 @@ class Call(LoopActor):
                 self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
+            case Listen() | StopListening():
+                self._listening.take(message)
             case TellClients():
                 self._send_to_client(message.event)
             case KeepMessage():
@@ -420,6 +428,7 @@ class Call(LoopActor):
             self.steering.codec_changed()
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
+        self._listening.ear_changed(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
@@ -469,6 +478,8 @@ class Call(LoopActor):
         self.stop()
 
     def _tell_end(self) -> None:
+        if hasattr(self, "_listening"):
+            self._listening.end()
         if self._course.tell_end() and hasattr(self, "context"):
             self._services.after_calls.begin(self.context.engines.agent, self._call_report())
 

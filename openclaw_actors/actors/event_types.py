@@ -197,6 +197,21 @@ class CallMessage(EventData):
     text: str
 
 
+class ListenerJoined(EventData):
+    """An operator hears both sides of the call from now on (`calls.listen_in`)."""
+
+    listener: str = Field(description="Who: the name of the token, or `local`.")
+    listeners: int = Field(ge=1, description="How many listen now.")
+
+
+class ListenerLeft(EventData):
+    """An operator hears the call no more."""
+
+    listener: str
+    listened_ms: Milliseconds
+    listeners: int = Field(ge=0, description="How many listen now.")
+
+
 class StageRestarted(EventData):
     """A stage had failed and works again."""
 
@@ -360,6 +375,8 @@ EVENT_TYPES: dict[str, EventType] = {
     "call.transfer_failed": EventType(TransferFailed),
     "call.message": EventType(CallMessage),
     "callback.spoken": EventType(Nothing, says="A call-back: what it was placed to say has been said to its end."),
+    "call.listener.joined": EventType(ListenerJoined),
+    "call.listener.left": EventType(ListenerLeft),
     "call.stages": EventType(CallStages, webhooks=False),
     "call.stage.restarted": EventType(StageRestarted),
     "call.engine.switched": EventType(EngineSwitched),

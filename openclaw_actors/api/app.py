@@ -23,6 +23,7 @@ from openclaw_actors.api.guard import Guard
 from openclaw_actors.api.health import Health
 from openclaw_actors.api.join import JoinDesk
 from openclaw_actors.api.join_tokens import JoinTokens
+from openclaw_actors.api.listening import ListeningDesk
 from openclaw_actors.api.offers import AnsweringPeer, Offers
 from openclaw_actors.api.problems import problems
 from openclaw_actors.api.reference import Reference
@@ -75,6 +76,7 @@ def build_app(  # noqa: PLR0913 - each is a part of the host
     make_peer = new_peer or (lambda: WebRtcPeer(settings.webrtc, settings.limits))
     offers = Offers(settings, board, gate, join_tokens, make_peer, clock, desk=desk)
     streams = EventStreams(settings.limits, board, store, hub)
+    listening = ListeningDesk(settings, board, store)
     reference = Reference()
     outbound = phone.outbound if phone is not None else None
     routes = all_routes(
@@ -84,6 +86,7 @@ def build_app(  # noqa: PLR0913 - each is a part of the host
         ),
         actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,
+        listening=listening,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
         voice=Voice(settings.limits, gate, phone, clock),
@@ -102,6 +105,7 @@ def build_app(  # noqa: PLR0913 - each is a part of the host
     app.on_response_prepare.append(origins.label)
     app.on_startup.append(streams.begin)
     app.on_shutdown.append(streams.end)
+    app.on_shutdown.append(listening.end)
     app.on_cleanup.extend([offers.settle, commands.settle, close_pool])
     app.add_routes(_served(routes, guard))
     app.add_routes(_pages(reference))

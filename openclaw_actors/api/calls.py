@@ -17,7 +17,7 @@ from openclaw_actors.api.models import Call, Calls, CallsQuery, PlaceCall, Trans
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import CallProfile
 from openclaw_actors.settings.sections import Limits
-from openclaw_actors.store.records import CallQuery
+from openclaw_actors.store.records import CallQuery, CallRecord, Page
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.outbound import Order, Outbound
 from openclaw_actors.transports.peer import Peer
@@ -136,9 +136,7 @@ class CallResources:
         Ids are ULIDs, so that their order is the calls' order.
         """
         query = read_query(request, CallsQuery)
-        page = await self._store.calls(
-            CallQuery(query.status or "", query.transport or "", query.direction or "", query.cursor or "", query.limit)
-        )
+        page = await self._on_record(query)
         found = {record.id: Call.of(record.as_dict()) for record in page.items}
         # A live call may not be on record yet, or be further on than its record.
         for call_id in self._board.live_calls():
@@ -148,7 +146,7 @@ class CallResources:
             if record is None:
                 continue
             call = Call.of(record)
-            if _matches(call, query):
+            if _matches(call, query) and (not query.q or call_id in found or _is_with(call, query.q)):
                 found[call_id] = call
             else:
                 found.pop(call_id, None)
@@ -158,6 +156,20 @@ class CallResources:
         shown = newest[: query.limit]
         following = shown[-1].id if len(newest) > query.limit else page.next
         return _answer(Calls(calls=shown, next=following or None))
+
+    async def _on_record(self, query: CallsQuery) -> Page[CallRecord]:
+        if query.live:
+            return Page(())
+        return await self._store.calls(
+            CallQuery(
+                query.status or "",
+                query.transport or "",
+                query.direction or "",
+                query.cursor or "",
+                query.limit,
+                query.q or "",
+            )
+        )
 
     async def read(self, request: web.Request) -> web.Response:
         """``GET /v1/calls/{call_id}``."""
@@ -204,6 +216,11 @@ def _matches(call: Call, query: CallsQuery) -> bool:
         and query.transport in (None, call.transport)
         and query.direction in (None, call.direction)
     )
+
+
+def _is_with(call: Call, text: str) -> bool:
+    """A call that is not on record yet may be found by who is in it."""
+    return any(text.strip().lower() in party.lower() for party in (call.from_, call.to))
 
 
 def _text(model: BaseModel) -> str:

@@ -199,6 +199,12 @@ class Calls(BaseModel):
 class CallsQuery(Body):
     """Which calls, and how many."""
 
+    q: Annotated[str, Field(max_length=200, pattern=_TEXT)] | None = Field(
+        default=None,
+        description="Only calls with all these words in one line of what was said, or with this in a number or a name; "
+        "parts of words count.",
+    )
+    live: bool = Field(default=False, description="Only calls that run now on this host.")
     status: Status | None = None
     transport: str | None = Field(default=None, pattern=r"^[a-z0-9_-]{1,32}$")
     direction: Direction | None = None
@@ -307,6 +313,14 @@ class Node(BaseModel):
     engines: dict[str, Any]
 
 
+class Me(BaseModel):
+    """On whose behalf this request came, and what it may do here."""
+
+    name: str = Field(description="Of the token; `local` for programs and pages on the host's own machine.")
+    scopes: list[Scope]
+    listen_in: bool = Field(description="Whether this host lets calls be listened to at all (`calls.listen_in`).")
+
+
 class Alive(BaseModel):
     """The process lives."""
 
@@ -354,6 +368,7 @@ class Problem(BaseModel):
 SCOPES: dict[Scope, str] = {
     "call:join": "Make a call of one's own.",
     "call:control": "Place and steer calls, make join tokens.",
+    "call:listen": "Listen in on calls, where `calls.listen_in` lets anybody.",
     "read": "Read calls, transcripts, events, metrics.",
     "admin": "Erase calls, drain the host.",
 }

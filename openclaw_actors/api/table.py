@@ -8,6 +8,7 @@ from openclaw_actors.api.commands import PROBLEMS
 from openclaw_actors.api.event_streams import EventStreams
 from openclaw_actors.api.health import Health
 from openclaw_actors.api.join import JoinDesk
+from openclaw_actors.api.listening import ListeningDesk
 from openclaw_actors.api.models import (
     Alive,
     Answer,
@@ -18,6 +19,7 @@ from openclaw_actors.api.models import (
     IceServers,
     JoinRequest,
     JoinToken,
+    Me,
     Node,
     Offer,
     OpenApi,
@@ -40,12 +42,13 @@ _STREAM = (
 )
 
 
-def all_routes(  # noqa: PLR0913 - one a group of routes
+def all_routes(  # noqa: PLR0913 - one for each part of the API
     *,
     offers: Offers,
     calls: CallResources,
     actions: Actions,
     streams: EventStreams,
+    listening: ListeningDesk,
     join: JoinDesk,
     health: Health,
     reference: Reference,
@@ -59,6 +62,7 @@ def all_routes(  # noqa: PLR0913 - one a group of routes
         *actions.routes(),
         *voicemails.routes(),
         *_of_events(streams),
+        *_of_listening(listening),
         *_of_host(health, reference),
         *_of_carriers(voice),
     )
@@ -222,6 +226,44 @@ def _of_events(streams: EventStreams) -> tuple[Route, ...]:
             problems=problems,
             streams=True,
             detail=_STREAM,
+        ),
+    )
+
+
+def _of_listening(listening: ListeningDesk) -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            "/v1/calls/{call_id}/listen",
+            listening.listen,
+            "calls",
+            "Listen in on a call, from now to its end.",
+            (
+                Answers(
+                    200,
+                    "A WAV stream without an end: mu-law, 16 kHz, the caller left, the agent right.",
+                    content_type="audio/wav",
+                ),
+            ),
+            scope="call:listen",
+            problems={
+                403: ("listening_off",),
+                **_UNKNOWN,
+                409: ("call_ended",),
+                503: ("too_many_listeners", *_STORE[503]),
+            },
+            streams=True,
+            detail="Where `calls.listen_in` is on. Events tell of it (`call.listener.joined`, "
+            "`call.listener.left`). Who reads too slowly hears gaps; the call is not slowed.",
+        ),
+        Route(
+            "GET",
+            "/v1/me",
+            listening.me,
+            "host",
+            "On whose behalf you come, and what you may do.",
+            (Answers(200, "You.", Me),),
+            scope="read",
         ),
     )
 

@@ -38,6 +38,7 @@ CommandId = Annotated[
 
 @app.command()
 def calls(
+    find: Annotated[str | None, typer.Option(help="Only those with this number, or these words in one line.")] = None,
     status: Annotated[str | None, typer.Option(help="Only those: in-progress, completed, failed, ...")] = None,
     transport: Annotated[str | None, typer.Option(help="Only those: webrtc, test, or a carrier's name.")] = None,
     direction: Annotated[str | None, typer.Option(help="Only those: inbound or outbound.")] = None,
@@ -48,7 +49,7 @@ def calls(
     as_json: Json = False,
 ) -> None:
     """List calls, live and past."""
-    filters = {"status": status, "transport": transport, "direction": direction}
+    filters = {"q": find, "status": status, "transport": transport, "direction": direction}
     _remote().calls(HostOptions(url, token, insecure, as_json), filters, limit)
 
 

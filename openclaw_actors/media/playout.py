@@ -50,6 +50,8 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
+        self.tap: Callable[[bytes, Codec], None] | None = None
+        """Is given each packet when the caller hears it: speech, music, a clip, silence."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
 
@@ -60,15 +62,18 @@ class Playout:
         if self._far is not None:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
+        packet = self.codec.silence if taken is None else taken.packet
+        if self.tap is not None:
+            self.tap(packet, self.codec)
         if taken is None or taken.phrase is None:
             if taken is None and self._queue:
                 self._run_dry(self._queue[0])
             self.sent.silence()
-            return self.codec.silence if taken is None else taken.packet
+            return packet
         at = taken.phrase.played * self._packet_bytes
         self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
         self._hear(taken.phrase)
-        return taken.packet
+        return packet
 
     def _run_dry(self, phrase: Phrase) -> None:
         """Count a gap in the middle of a phrase, once: its voice is slower than speech."""
@@ -98,7 +103,10 @@ class Playout:
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
         for _ in range(min(packets, len(self._sent))):
-            phrase = self._sent.popleft().phrase
+            sent = self._sent.popleft()
+            if self.tap is not None:
+                self.tap(sent.packet, self.codec)
+            phrase = sent.phrase
             if phrase is not None:
                 phrase.on_the_way -= 1
                 self._hear(phrase)

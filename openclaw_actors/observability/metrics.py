@@ -135,6 +135,8 @@ playout_gaps_total = _counter("playout_gaps_total", "Times our voice ran dry in 
 datagrams_dropped_total = _counter(
     "datagrams_dropped_total", "Datagrams refused: by the ICE guard, or for a false SRTP tag.", "reason"
 )
+listeners = _gauge("listeners", "Operators who listen in on calls.")
+listener_frames_dropped_total = _counter("listener_frames_dropped_total", "Sound (20 ms) too late for a slow listener.")
 rtp_jitter_seconds = _histogram("rtp_jitter_seconds", "Inbound jitter (RFC 3550), each 5 s a call.", _JITTER)
 pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of outbound packets, sampled.", _LAG)
 event_loop_lag_seconds = _gauge("event_loop_lag_seconds", "Worst lateness of the loop in the last second.")

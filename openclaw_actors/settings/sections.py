@@ -49,8 +49,9 @@ class Server(Section):
     """0: found out from how the machine bears them (actors/admission.py)."""
 
 
-Scope = Literal["call:join", "call:control", "read", "admin"]
-"""What a token is for: making a call of one's own; placing and steering calls; reading; erasing and draining."""
+Scope = Literal["call:join", "call:control", "call:listen", "read", "admin"]
+"""What a token is for: making a call of one's own; placing and steering calls; hearing them; reading; erasing and
+draining."""
 
 
 class ScopedToken(Section):
@@ -107,6 +108,10 @@ class Limits(Section):
     """A carrier sends 50 pieces of sound; four seconds' worth may come at once after a stall."""
     stream_outgoing_bytes: Positive = 1_048_576
     """What may wait for a carrier to read it: over a minute of speech, where 0.4 s are ever sent ahead."""
+    listeners: Positive = 8
+    """Operators who listen in on calls at once; each takes 256 kbit/s."""
+    listener_frames: Positive = 100
+    """Of 20 ms, that wait for one listener; older ones are dropped: they hear a gap, and the call notices nothing."""
     event_heartbeat_s: Annotated[float, Field(gt=0)] = 15
     """A comment in a quiet stream: proxies close connections that say nothing, most after 60 s."""
 
@@ -386,6 +391,8 @@ class Calls(Section):
     no_media_timeout_s: Seconds = 15
     resume_s: Seconds = 120
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
+    listen_in: bool = False
+    """Whether operators may hear calls (scope ``call:listen``). Off: in many places the caller must be told first."""
     silent_after_s: Seconds = 20
     """So long after the last word of either side the caller is spoken to; 0: never. People think for some 10 s."""
     silent_prompts: tuple[str, ...] = ("Are you still there?", "Hello? I can't hear you.")

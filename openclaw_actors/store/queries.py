@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from openclaw_actors.messages import Event
-from openclaw_actors.store import tables
+from openclaw_actors.store import search, tables
 from openclaw_actors.store.records import CallQuery, CallRecord, Page, PastCall, TranscriptLine
 
 _calls, _events = tables.calls.c, tables.events.c
@@ -34,6 +34,8 @@ def read_calls(connection: Connection, query: CallQuery) -> Page[CallRecord]:
             statement = statement.where(column == wanted)
     if query.cursor:
         statement = statement.where(_calls.id < query.cursor)
+    if query.text:
+        statement = statement.where(search.matches(connection.dialect.name, query.text))
     rows = connection.execute(statement).all()
     items = _records(connection, rows[: query.limit])
     return Page(tuple(items), items[-1].id if len(rows) > query.limit else "")

@@ -96,13 +96,17 @@ class PastCall:
 
 @dataclass(frozen=True, slots=True)
 class CallQuery:
-    """Which calls: newest first, older than ``cursor`` (the ``next`` of the page before); empty filters match all."""
+    """Which calls: newest first, older than ``cursor`` (the ``next`` of the page before); empty filters match all.
+
+    ``text`` is what store/search.py looks for.
+    """
 
     status: str = ""
     transport: str = ""
     direction: str = ""
     cursor: str = ""
     limit: int = 50
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

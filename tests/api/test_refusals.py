@@ -17,12 +17,12 @@ import pytest
 from openclaw_actors.api.app import ROUTES, build_app
 from openclaw_actors.api.openapi import problems_of
 from openclaw_actors.api.routes import Route
-from openclaw_actors.settings.sections import Auth, Limits, ScopedToken, Server, Settings
+from openclaw_actors.settings.sections import Auth, Calls, Limits, ScopedToken, Server, Settings
 from tests.api.conftest import SmallBoard
 from tests.api.sdp import OFFER
 
 SECRET = "a-secret-of-thirty-two-bytes-or-more"
-SCOPES = ("call:join", "call:control", "read", "admin")
+SCOPES = ("call:join", "call:control", "call:listen", "read", "admin")
 AUTH = Auth(
     tokens=("everything",),
     scoped_tokens=tuple(
@@ -61,7 +61,12 @@ def join_token(*, lives_s: float = 60, key: str = SECRET, **claims) -> str:
 @pytest.fixture
 def served(serve):
     def served(**limits):
-        return serve(auth=AUTH, server=Server(port=0, trusted_proxies=("127.0.0.1",)), limits=Limits(**limits))
+        return serve(
+            auth=AUTH,
+            calls=Calls(listen_in=True),
+            server=Server(port=0, trusted_proxies=("127.0.0.1",)),
+            limits=Limits(**limits),
+        )
 
     return served
 
