@@ -321,7 +321,7 @@ class Errand:
     """
 
     turn: int
-    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Opened
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Noticed | Opened
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -377,6 +377,8 @@ class Ending:
     call_id: str
     reason: str
     history: tuple[Line, ...]
+    recorded: bool = False
+    """It was being recorded: so is the call in which its conversation goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,6 +604,28 @@ class PlayAudio:
     name: str
     pcm: bytes
     sample_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record the call, or stop; what is so already changes nothing."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line that the caller must hear to its end, such as that they are recorded. Call → Dialogue."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The notice that is spoken in ``turn`` is over: was it heard to its end? Call → itself."""
+
+    turn: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

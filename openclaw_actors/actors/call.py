@@ -15,6 +15,8 @@ from typing import Any
 
 import pykka
 
+from openclaw_actors.actors.archive import Archive
+from openclaw_actors.actors.call_recorder import CallRecorder
 from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
@@ -52,6 +54,7 @@ from openclaw_actors.messages import (
     Line,
     Listen,
     MediaStarted,
+    Noticed,
     Opened,
     Overdue,
     PeerEnded,
@@ -60,6 +63,7 @@ from openclaw_actors.messages import (
     Pong,
     Progress,
     Ready,
+    Record,
     Rejoin,
     Report,
     Restart,
@@ -99,6 +103,8 @@ class Services:
     smart_turn: SmartTurn | None = None
     messages: MessageBook | None = None
     """Where callers leave messages; None: nowhere."""
+    archive: Archive | None = None
+    """Where recordings go."""
     traces: Traces | None = None
 
 
@@ -164,11 +170,13 @@ class Call(LoopActor):
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
+        self.recorder = CallRecorder(self.context, self._services.archive, self.floor, self._keys, self.publish)
         self._listening = ListeningIn(self.context, self._ear, self.publish, lambda: self.floor.is_closed)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
+        self.recorder.listen(self._ear)
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
         for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
@@ -182,7 +190,9 @@ class Call(LoopActor):
             if hasattr(self, "tree"):
                 self.tree.kill()
             self._tell_end()
-            self._tell_switchboard(Ending(self.spec.call_id, self._course.end_reason, self._history()))
+            self._tell_switchboard(self._ending())
+            if hasattr(self, "recorder"):
+                self.recorder.abandon()
         self._tell_switchboard(Ended(self.spec.call_id, self._course.status, self._course.end_reason))
 
     def _tell_switchboard(self, message: Any) -> None:
@@ -193,6 +203,10 @@ class Call(LoopActor):
 
     def _history(self) -> tuple[Line, ...]:
         return self.floor.history if hasattr(self, "floor") else self.spec.history
+
+    def _ending(self) -> Ending:
+        recorded = hasattr(self, "recorder") and self.recorder.is_on
+        return Ending(self.spec.call_id, self._course.end_reason, self._history(), recorded)
 
     def later(self, delay: float, message: Any) -> None:
         """Tell myself ``message`` after ``delay`` seconds, unless I have ended by then."""
@@ -256,6 +270,8 @@ class Call(LoopActor):
                 self._announce(message)
             case Transfer():
                 self._transfer(message.to)
+            case Record() | Noticed():
+                self.recorder.take(message)
             case Dtmf(digits):
                 self._keys.press(digits)
             case KeysPaused(count):
@@ -379,13 +395,9 @@ class Call(LoopActor):
             return
         self.context.answered_at = self.floor.active_at = self._course.answered_at
         if self._last_words is not None:
+            self.recorder.answered(goes_on=self.spec.recorded, announces=True)
             self.floor.announce(self._last_words.text, self._last_words.reason)
-        else:
-            self._open()
-
-    def _open(self) -> None:
-        """Speak first; who comes back to a conversation is not greeted again."""
-        if not self.spec.resumed_from:
+        elif not self.recorder.answered(goes_on=self.spec.recorded) and not self.spec.resumed_from:
             self.floor.greet(self.context.greeting)
 
     def _announce(self, message: Announce) -> None:
@@ -428,6 +440,7 @@ class Call(LoopActor):
             self.steering.codec_changed()
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
+        self.recorder.listen(self._ear)
         self._listening.ear_changed(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
@@ -464,13 +477,14 @@ class Call(LoopActor):
         self._closing = True
         self._course.end(status, reason)
         self.floor.silence()  # what was heard of a sentence that is broken off belongs to the conversation
-        self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
+        self._tell_switchboard(self._ending())
         self.spawn(self._close(after))
 
     async def _close(self, after: float) -> None:
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
+        await self.recorder.settle()
         self._tell_end()
         await self.peer.aclose()
         await self.tree.reap()
@@ -500,6 +514,8 @@ class Call(LoopActor):
             "media_state": self._media_state,
             "muted": self._memory.muted,
             "held": self._memory.held,
+            "recording": self.recorder.is_on,
+            "recordings": self.recorder.describe(),
             "transport": self.peer.transport,
             "engines": self.context.engines.names(),
             "restarts": self.tree.restarts(),

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.board import Board
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.api import observe
@@ -26,11 +27,13 @@ from openclaw_actors.api.join_tokens import JoinTokens
 from openclaw_actors.api.listening import ListeningDesk
 from openclaw_actors.api.offers import AnsweringPeer, Offers
 from openclaw_actors.api.problems import problems
+from openclaw_actors.api.recordings import RecordingResources
 from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Route
 from openclaw_actors.api.table import all_routes
 from openclaw_actors.api.voice import Voice
 from openclaw_actors.api.voicemails import VoicemailResources
+from openclaw_actors.api.whip import Whip
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
@@ -42,7 +45,7 @@ ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple)
 """What the application serves, but for the pages."""
 
 
-def build_app(  # noqa: PLR0913 - each is a part of the host
+def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     settings: Settings,
     board: Board,
     store: Store,
@@ -52,6 +55,7 @@ def build_app(  # noqa: PLR0913 - each is a part of the host
     new_peer: Callable[[], AnsweringPeer] | None = None,
     phone: Phone | None = None,
     desk: Desk | None = None,
+    archive: Archive | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Build the application; ``listen`` of api/server.py serves it.
@@ -65,6 +69,7 @@ def build_app(  # noqa: PLR0913 - each is a part of the host
         new_peer: makes the connection of one call; None for WebRTC by the settings.
         phone: calls by phone; None where no carrier is configured.
         desk: the voicemail; None where it is not enabled.
+        archive: the files of recordings; None where none are kept.
         clock: monotonic seconds.
     """
     join_tokens = JoinTokens(settings.auth.join_secret.get_secret_value(), store)
@@ -79,10 +84,19 @@ def build_app(  # noqa: PLR0913 - each is a part of the host
     listening = ListeningDesk(settings, board, store)
     reference = Reference()
     outbound = phone.outbound if phone is not None else None
+    recordings = RecordingResources(board, store, archive)
     routes = all_routes(
         offers=offers,
+        whip=Whip(settings, offers, gate),
         calls=CallResources(
-            settings.limits, board, store, commands, QuietLine, outbound, takes_messages=desk is not None
+            settings.limits,
+            board,
+            store,
+            commands,
+            QuietLine,
+            outbound,
+            recordings=recordings,
+            takes_messages=desk is not None,
         ),
         actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,

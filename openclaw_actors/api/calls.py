@@ -14,6 +14,7 @@ from openclaw_actors.api.auth import PRINCIPAL
 from openclaw_actors.api.bodies import read_json, read_query
 from openclaw_actors.api.commands import Commands, Done, Keep, idempotency_key, respond
 from openclaw_actors.api.models import Call, Calls, CallsQuery, PlaceCall, Transcript, TranscriptLine
+from openclaw_actors.api.recordings import RecordingResources, no_such_call
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import CallProfile
 from openclaw_actors.settings.sections import Limits
@@ -34,6 +35,7 @@ class CallResources:
         new_line: makes the far end of a ``test`` call.
         outbound: places calls to phones; None where no carrier is configured.
         takes_messages: whether whoever is called can leave one.
+        recordings: their sound.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class CallResources:
         new_line: Callable[[], Peer],
         outbound: Outbound | None = None,
         *,
+        recordings: RecordingResources,
         takes_messages: bool = False,
     ) -> None:
         self._limits = limits
@@ -54,6 +57,7 @@ class CallResources:
         self._new_line = new_line
         self._outbound = outbound
         self._takes_messages = takes_messages
+        self.recordings = recordings
 
     async def place(self, request: web.Request) -> web.Response:
         """``POST /v1/calls``."""
@@ -185,10 +189,11 @@ class CallResources:
         return Call.of(record.as_dict())
 
     async def erase(self, request: web.Request) -> web.Response:
-        """``DELETE /v1/calls/{call_id}``: its record, transcript and events."""
+        """``DELETE /v1/calls/{call_id}``: its record, transcript, events and recordings."""
         call_id = request.match_info["call_id"]
         if await self._board.describe_call(call_id) is not None:
             raise RefusalError(409, "call_is_live", "The call is not over; hang it up first.")
+        await self.recordings.erase(call_id)  # first: what can't be erased must not be forgotten
         if not await self._store.erase(call_id):
             raise no_such_call()
         await self._board.forget(call_id)
@@ -203,11 +208,6 @@ class CallResources:
         return _answer(
             Transcript(call_id=call_id, lines=[TranscriptLine.model_validate(line.as_dict()) for line in lines])
         )
-
-
-def no_such_call() -> RefusalError:
-    """404."""
-    return RefusalError(404, "no_such_call", "There is no such call; it may have been erased.")
 
 
 def _matches(call: Call, query: CallsQuery) -> bool:

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from openclaw_actors.actors.board import Board
 from openclaw_actors.api.auth import PRINCIPAL
-from openclaw_actors.api.calls import no_such_call
 from openclaw_actors.api.models import Me
+from openclaw_actors.api.recordings import no_such_call
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.audience import wav_header
 from openclaw_actors.messages import Listen, StopListening

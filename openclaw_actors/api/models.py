@@ -66,13 +66,19 @@ class Body(BaseModel):
 # --- offers ---------------------------------------------------------------------------------------
 
 
+RESUME_TOKEN = 256
+"""Characters; ours have 32."""
+
+
 class Offer(BaseModel):
     """A browser's offer. Members that are not named here are ignored."""
 
     sdp: str
     type: str = Field(description='Must be "offer".', json_schema_extra={"const": "offer"})
     metadata: Metadata = Field(default_factory=dict)
-    resume: str = Field(default="", max_length=256, description="A resume_token: go on with that conversation.")
+    resume: str = Field(
+        default="", max_length=RESUME_TOKEN, description="A resume_token: go on with that conversation."
+    )
     mode: Literal["conversation", "voicemail"] = Field(
         default="conversation", description="`voicemail`: nobody talks with the caller; they leave a message."
     )
@@ -147,6 +153,21 @@ class StageState(BaseModel):
     restarts: int
 
 
+class RecordingPart(BaseModel):
+    """What was recorded from one start to one stop: `GET /v1/calls/{call_id}/recording?part=…` gives the sound.
+
+    What was said at a `time` is at `time` minus `started_at` in it.
+    """
+
+    part: int
+    state: Literal["recording", "ready", "failed", "expired"]
+    format: str = Field(description="`opus` (in Ogg) or `wav`; the caller left, the agent right.")
+    started_at: str
+    duration_ms: int
+    bytes: int
+    end_reason: str | None
+
+
 class Call(BaseModel):
     """A call, live or past. Times are RFC 3339 in UTC."""
 
@@ -169,6 +190,8 @@ class Call(BaseModel):
     carrier_call_id: str = Field(default="", description="The carrier's own name for it, such as Twilio's CallSid.")
     muted: bool = False
     held: bool = False
+    recording: bool = Field(default=False, description="It is being recorded now.")
+    recordings: list[RecordingPart] = Field(default_factory=list)
     stages: dict[str, StageState] | None = Field(default=None, description="Of a live call only.")
 
     @classmethod
@@ -185,6 +208,9 @@ class Call(BaseModel):
                 "answered_at": record["answered_at"] or None,
                 "ended_at": record["ended_at"] or None,
                 "end_reason": record["end_reason"] or None,
+                "recordings": [
+                    {**part, "end_reason": part["end_reason"] or None} for part in record.get("recordings", ())
+                ],
             }
         )
 
@@ -210,6 +236,12 @@ class CallsQuery(Body):
     direction: Direction | None = None
     cursor: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,128}$")
     limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+
+
+class RecordingQuery(Body):
+    """Which part of what was recorded."""
+
+    part: int = Field(default=1, ge=1, le=9999, description="As in the call's `recordings`.")
 
 
 class TranscriptLine(BaseModel):

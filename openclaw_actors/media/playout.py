@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from openclaw_actors.media.codecs import Codec
-from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
+from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent, Tap
 from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 from openclaw_actors.observability import metrics
@@ -54,6 +54,8 @@ class Playout:
         """Is given each packet when the caller hears it: speech, music, a clip, silence."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
+        self.recording: Tap | None = None
+        """Is told the same, and when; None: the call is not recorded."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
@@ -65,6 +67,8 @@ class Playout:
         packet = self.codec.silence if taken is None else taken.packet
         if self.tap is not None:
             self.tap(packet, self.codec)
+        if self.recording is not None:
+            self.recording.sent(packet, self.codec)
         if taken is None or taken.phrase is None:
             if taken is None and self._queue:
                 self._run_dry(self._queue[0])
@@ -102,14 +106,15 @@ class Playout:
 
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
-        for _ in range(min(packets, len(self._sent))):
-            sent = self._sent.popleft()
+        heard = [self._sent.popleft() for _ in range(min(packets, len(self._sent)))]
+        if self.recording is not None and heard:
+            self.recording.played(tuple(sent.packet for sent in heard), self.codec)
+        for sent in heard:
             if self.tap is not None:
                 self.tap(sent.packet, self.codec)
-            phrase = sent.phrase
-            if phrase is not None:
-                phrase.on_the_way -= 1
-                self._hear(phrase)
+            if sent.phrase is not None:
+                sent.phrase.on_the_way -= 1
+                self._hear(sent.phrase)
 
     def _take_packet(self) -> Sent | None:
         if self._clip:

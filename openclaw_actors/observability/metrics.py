@@ -147,6 +147,9 @@ pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed
 pool_batch_jobs = _histogram("pool_batch_jobs", "Jobs given to a worker process at once.", _BATCH, "pool")
 tts_cache_requests_total = _counter("tts_cache_requests_total", "Phrases asked of the cache.", "result")
 
+recordings_active = _gauge("recordings_active", "Calls that are being recorded.")
+recordings_total = _counter("recordings_total", "Recordings that ended, and how.", "result")
+
 store_failures_total = _counter("store_failures_total", "Times that records could not be written or read.", "reason")
 store_queue_depth = _gauge("store_queue_depth", "Entries that wait to be written.")
 store_write_seconds = _histogram("store_write_seconds", "One batch of records, begin to commit.", _HTTP)
@@ -214,6 +217,10 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (round_trip_seconds, {"transport": TRANSPORTS}),
     (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full", "unauthentic")}),
     (store_failures_total, {"reason": _STORE_REASONS}),
+    (
+        recordings_total,
+        {"result": ("completed", "limit", "disk_full", "disk_slow", "failed", "recovered")},
+    ),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
     (webhook_signature_failures_total, {"carrier": ("twilio",)}),
     (voicemails_total, {"result": _VOICEMAILS}),

@@ -391,6 +391,8 @@ class Calls(Section):
     no_media_timeout_s: Seconds = 15
     resume_s: Seconds = 120
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
+    recording: bool = False
+    """Whether every call is recorded, from its beginning."""
     listen_in: bool = False
     """Whether operators may hear calls (scope ``call:listen``). Off: in many places the caller must be told first."""
     silent_after_s: Seconds = 20
@@ -398,6 +400,23 @@ class Calls(Section):
     silent_prompts: tuple[str, ...] = ("Are you still there?", "Hello? I can't hear you.")
     silent_goodbye: str = "I can't hear you, so I will hang up now. Goodbye."
     """After the last prompt has gone unanswered, too; empty: the call goes on until ``idle_timeout_s``."""
+
+
+class Recordings(Section):
+    """How calls are recorded; which ones, ``calls.recording`` and whoever starts it say."""
+
+    dir: str = ""
+    """Empty: ``recordings`` beside the database, or in the user's own data folder."""
+    format: Literal["opus", "wav"] = "opus"
+    """Opus in Ogg takes 18 MB an hour of speech, WAV 230."""
+    notice: str = ""
+    """Said first, and nothing is recorded before it has been heard to its end; many countries' laws want one."""
+    retain_days: Count = 30
+    """0: as long as the call's record."""
+    keep_free_bytes: Count = 1_073_741_824
+    """With less room on the disk nothing is recorded: the database may be on it too."""
+    max_s: Seconds = 14_400
+    """Of one recording; 0: as long as its call."""
 
 
 class NumberRoute(Section):
@@ -563,6 +582,7 @@ class Settings(Section):
     tts: Tts = Tts()
     turns: Turns = Turns()
     calls: Calls = Calls()
+    recordings: Recordings = Recordings()
     numbers: Numbers = Numbers()
     outbound: Outbound = Outbound()
     voicemail: Voicemail = Voicemail()

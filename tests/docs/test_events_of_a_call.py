@@ -15,6 +15,7 @@ from openclaw_actors.messages import (
     Listen,
     Mute,
     PlayAudio,
+    Record,
     SayText,
     SendDtmf,
     StopListening,
@@ -55,6 +56,7 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
             SendDtmf("1w#"),
             BEEP,
             NOTE,
+            Record(on=True),
             Listen(EAR, "ada"),
             StopListening(EAR),
             Transfer("+15550100002"),
@@ -73,6 +75,8 @@ async def test_each_event_of_a_call_holds_to_its_model_and_their_numbers_have_no
     assert call.events[-1].type == "call.ended"
     of_messages = {kind for kind in EVENT_TYPES if kind.startswith(("voicemail.", "callback."))}  # tests/voicemail
     not_told = EVENT_TYPES.keys() - {event.type for event in call.events} - of_messages
-    # An engine is switched where there is another; the others are of calls that are dialled (tests/phone).
-    of_others = {"call.queued", "call.ringing", "call.answered_by", "call.pin", "node.draining"}
-    assert not_told == {"call.engine.switched", *of_others}
+    # An engine is switched where there is another; the others are of calls that are dialled (tests/phone) or recorded
+    # (tests/recordings).
+    recorded = {"call.recording.started", "call.recording.stopped"}
+    dialled = {"call.queued", "call.ringing", "call.answered_by", "call.pin", "node.draining"}
+    assert not_told == {"call.engine.switched", *dialled, *recorded}

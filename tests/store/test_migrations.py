@@ -22,7 +22,7 @@ FIRST = Path(__file__).parent / "first_schema.sql"
 """A database as the first release wrote it (``sqlite3 calls.db .dump``): two calls with all that belongs to them."""
 FIRST_EXPORT = FIRST.with_suffix(".jsonl")
 """The same as ``Store.export`` gave it then."""
-ADDED_SINCE = {"carrier_call_id": ""}
+ADDED_SINCE = {"carrier_call_id": "", "recordings": []}
 
 HEAD = max(path.name[:4] for path in (database.MIGRATIONS / "versions").glob("0*.py"))
 

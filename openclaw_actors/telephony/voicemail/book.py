@@ -10,9 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-from sqlalchemy import make_url
-
 from openclaw_actors.actors.course import CallSpec
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.errors import RefusalError, StoreUnavailableError
@@ -24,6 +21,7 @@ from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.stamps import now_rfc3339, rfc3339, ulid
+from openclaw_actors.store.database import beside
 from openclaw_actors.store.records import VoicemailRecord
 from openclaw_actors.store.store import Store
 
@@ -333,6 +331,4 @@ def _folder(settings: Settings) -> Path:
     """Where the sound is: beside SQLite's file, unless the settings say otherwise."""
     if settings.voicemail.dir:
         return Path(settings.voicemail.dir)
-    if settings.store.url.startswith("sqlite"):
-        return Path(str(make_url(settings.store.url).database)).parent / "voicemails"
-    return Path(platformdirs.user_data_dir("openclaw_actors", appauthor=False)) / "voicemails"
+    return beside(settings.store.url) / "voicemails"
