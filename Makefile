@@ -52,10 +52,11 @@ build/gateway/.installed: tests/gateway/package.json tests/gateway/package-lock.
 gateway: $(VENV)/.test build/gateway/.installed  ## the suite of the agent's Gateway on the real one: 860 MB from npm, once
 	$(PYTEST) tests/gateway -m gateway
 
-bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes: tables
+bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes, calls a core: tables
 	$(BIN)/python -m tests.load.turn_latency
 	$(BIN)/python -m tests.load.cut_offs
 	$(BIN)/python -m tests.load.echo
+	$(BIN)/python -m tests.load.density
 
 bench-peers: $(VENV)/.test  ## the same for Pipecat, installed for it, side by side with ours
 	$(BIN)/python -m tests.load.versus_pipecat

@@ -55,6 +55,8 @@ CallRecord = TypedDict(
         "metadata": dict[str, Any],
         "muted": bool,
         "held": bool,
+        "recording": bool,
+        "recordings": list[dict[str, Any]],
         "stages": dict[str, dict[str, Any]] | None,
     },
 )
@@ -182,14 +184,22 @@ class Client:
     async def calls(
         self,
         *,
+        q: str | None = None,
         status: str | None = None,
         transport: str | None = None,
         direction: str | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> CallPage:
-        """A page of calls, newest first: those that live and those on record."""
-        asked = {"status": status, "transport": transport, "direction": direction, "cursor": cursor, "limit": limit}
+        """A page of calls, newest first: those that live and those on record; ``q``: a number, or words."""
+        asked = {
+            "q": q,
+            "status": status,
+            "transport": transport,
+            "direction": direction,
+            "cursor": cursor,
+            "limit": limit,
+        }
         query = {name: str(value) for name, value in asked.items() if value is not None}
         return cast("CallPage", await self._json("GET", "/v1/calls", query=query))
 
@@ -231,6 +241,19 @@ class Client:
     async def transcript(self, call_id: str) -> Transcript:
         """What was said."""
         return cast("Transcript", await self._json("GET", _path(call_id, "transcript")))
+
+    async def recording(self, call_id: str, part: int = 1) -> AsyncIterator[bytes]:
+        """The file of a recording, piece by piece; ``part`` as in the call's ``recordings``."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
+        url = self.url + _path(call_id, "recording")
+        try:
+            async with self._session.get(url, params={"part": str(part)}, timeout=timeout) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                async for chunk in response.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoConnectionError(f"{self.url}: {_words(error)}") from error
 
     # --- steering ---------------------------------------------------------------------------------
 
@@ -275,6 +298,14 @@ class Client:
         if isinstance(sound, str):
             return await self._act(call_id, "play", command, clip=sound)
         return await self._act(call_id, "play", command, audio=base64.b64encode(sound).decode(), name=name)
+
+    async def record_start(self, call_id: str, **command: str) -> Accepted:
+        """Record the call from now on, or from the end of the notice."""
+        return await self._act(call_id, "record_start", command)
+
+    async def record_stop(self, call_id: str, **command: str) -> Accepted:
+        """Stop recording; the file is there when ``call.recording.stopped`` says so."""
+        return await self._act(call_id, "record_stop", command)
 
     async def transfer(self, call_id: str, to: str, **command: str) -> Accepted:
         """Give the call to another number, where its transport can."""

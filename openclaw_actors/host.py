@@ -11,12 +11,14 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pykka
 
 from openclaw_actors import __version__
 from openclaw_actors.actors.admission import Load
+from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
@@ -42,6 +44,7 @@ from openclaw_actors.observability.logs import configure_logs, get_logger, stop_
 from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.settings import Settings
+from openclaw_actors.store.database import beside
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
 from openclaw_actors.turns.vad import load_silero
@@ -122,11 +125,13 @@ class Host:
             hold_sounds=self._hold_sounds,
             after_calls=after_calls,
             smart_turn=self._smart_turn(),
+            archive=self.archive,
             traces=self._open_traces(),
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
         self.board = SwitchboardBoard(self.switchboard, self.places, services)
+        self.archive.begin_sweeping()
         await self._listen()
         self._background(_watch_loop(self.places, lambda: self.readiness()[0]))
         await self.catalogue.start()
@@ -140,6 +145,8 @@ class Host:
         """The store, what writes events into it, and what posts them on: closed after the last call has ended."""
         self.store = await Store.open(self.settings.store, self.settings.webhooks.urls)
         self._closing.push_async_callback(self.store.aclose)
+        self.archive = Archive(self.settings.recordings, self._recordings_folder(), self.store)
+        self._closing.push_async_callback(self.archive.aclose)
         self._tell_of_lost_calls()
         recorder = Recorder(self.store)
         self.hub.keep_in(recorder)
@@ -147,6 +154,10 @@ class Host:
         self._deliverer = Deliverer(self.settings, self.store, self.hub)
         self._closing.push_async_callback(self._deliverer.aclose)
         await self._deliverer.start()
+
+    def _recordings_folder(self) -> Path:
+        wanted = self.settings.recordings.dir
+        return Path(wanted).absolute() if wanted else beside(self.settings.store.url) / "recordings"
 
     def _tell_of_lost_calls(self) -> None:
         """Calls of a host that was killed; the store has ended them on record, and their events wait for webhooks."""
@@ -198,7 +209,15 @@ class Host:
 
     async def _listen(self) -> None:
         self.phone = await self._open_phone()
-        app = build_app(self.settings, self.board, self.store, self.hub, ready=self.readiness, phone=self.phone)
+        app = build_app(
+            self.settings,
+            self.board,
+            self.store,
+            self.hub,
+            ready=self.readiness,
+            phone=self.phone,
+            archive=self.archive,
+        )
         listener = await listen(app, self.settings.server, self._ssl)
         self._closing.push_async_callback(listener.aclose)
         self.url = listener.url
@@ -245,7 +264,8 @@ class Host:
         for profile in (NO_PROFILE, *(CallProfile(agent=own.agent) for own in agent.profiles)):
             voice, greeting = own_voice(own := complete(profile, agent)), own.greeting
             first = agent.greeting if greeting is None else greeting
-            for text in (first, *agent.fillers, *self.settings.calls.silent_prompts):
+            notice = self.settings.recordings.notice
+            for text in (notice, first, *agent.fillers, *self.settings.calls.silent_prompts):
                 if text:
                     yield text, voice
 

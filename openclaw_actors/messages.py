@@ -315,7 +315,7 @@ class Errand:
     """
 
     turn: int
-    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Noticed
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -371,6 +371,8 @@ class Ending:
     call_id: str
     reason: str
     history: tuple[Line, ...]
+    recorded: bool = False
+    """It was being recorded: so is the call in which its conversation goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -589,6 +591,28 @@ class PlayAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Record the call, or stop; what is so already changes nothing."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line that the caller must hear to its end, such as that they are recorded. Call → Dialogue."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The notice that is spoken in ``turn`` is over: was it heard to its end? Call → itself."""
+
+    turn: int
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Hand the caller over to ``to`` (E.164 or a SIP address) and end the call, where its peer can."""
 
@@ -600,6 +624,21 @@ class KeepMessage:
     """Put a message of the caller's on record."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Let ``listener`` (a Listener of media/audience.py) hear both sides; ``name`` says on whose behalf."""
+
+    listener: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """The listener of a Listen hears no more."""
+
+    listener: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,10 +191,62 @@ class Played(EventData):
     cut: bool = Field(description="It was interrupted.")
 
 
+RecordingEnd = Literal["api", "call_ended", "limit", "disk_full", "disk_slow", "failed"]
+Part = Annotated[int, Field(ge=1, description="Which recording of the call: each start begins one.")]
+
+
+class RecordingStarted(EventData):
+    """The call is being recorded from now on."""
+
+    part: Part
+    format: Literal["opus", "wav"]
+    by: Literal["setting", "api", "resumed"] = Field(
+        description="Who wanted it; `resumed`: the recording of the call whose conversation goes on here."
+    )
+    started_at: str = Field(description="When its first sample was heard: what was said then is at its beginning.")
+
+
+class RecordingStopped(EventData):
+    """The call is not recorded any more; the file is there."""
+
+    part: Part
+    reason: RecordingEnd = Field(
+        description="`limit`: `recordings.max_s`; `disk_full`: less room than `recordings.keep_free_bytes`; "
+        "`disk_slow`: the disk did not keep up; `failed`: it refused. The call goes on whatever it is."
+    )
+    state: Literal["ready", "failed"] = Field(description="`failed`: there is nothing to be played.")
+    duration_ms: Milliseconds
+    bytes: int = Field(ge=0)
+
+
+class RecordingFailed(EventData):
+    """The call is not recorded, though somebody wanted it; it goes on."""
+
+    reason: Literal["refused", "notice_cut"] = Field(
+        description="`notice_cut`: the notice was not heard to its end; start the recording again."
+    )
+    detail: str
+
+
 class CallMessage(EventData):
     """The agent took a message of the caller's."""
 
     text: str
+
+
+class ListenerJoined(EventData):
+    """An operator hears both sides of the call from now on (`calls.listen_in`)."""
+
+    listener: str = Field(description="Who: the name of the token, or `local`.")
+    listeners: int = Field(ge=1, description="How many listen now.")
+
+
+class ListenerLeft(EventData):
+    """An operator hears the call no more."""
+
+    listener: str
+    listened_ms: Milliseconds
+    listeners: int = Field(ge=0, description="How many listen now.")
 
 
 class StageRestarted(EventData):
@@ -265,9 +317,14 @@ EVENT_TYPES: dict[str, EventType] = {
     "call.dtmf": EventType(Dtmf),
     "call.pin": EventType(Pin),
     "call.played": EventType(Played),
+    "call.recording.started": EventType(RecordingStarted),
+    "call.recording.stopped": EventType(RecordingStopped, terminal=True),
+    "call.recording.failed": EventType(RecordingFailed),
     "call.answered_by": EventType(AnsweredBy),
     "call.transfer_failed": EventType(TransferFailed),
     "call.message": EventType(CallMessage),
+    "call.listener.joined": EventType(ListenerJoined),
+    "call.listener.left": EventType(ListenerLeft),
     "call.stages": EventType(CallStages, webhooks=False),
     "call.stage.restarted": EventType(StageRestarted),
     "call.engine.switched": EventType(EngineSwitched),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pykka
@@ -36,11 +36,15 @@ class PeerEar:
         self.transport: Port | None = None
         self.media_at = 0.0
         """When the last frame that really came from the caller arrived; monotonic, 0: none yet."""
+        self.recording: Callable[[AudioIn], None] | None = None
+        """Is given each frame too, before any stage; None: the call is not recorded."""
+        self.tap: Callable[[bytes], None] | None = None
+        """Is given the caller's sound as it comes: s16 mono at 16 kHz, FRAME samples."""
         self._call: pykka.ActorRef[Any] | None = call
 
     def retire(self) -> None:
         """Another peer has taken over: hear nothing more."""
-        self._call = self.transport = None
+        self._call = self.transport = self.recording = self.tap = None
 
     def on_audio(self, frame: AudioIn) -> None:
         """20 ms of the caller."""
@@ -48,8 +52,12 @@ class PeerEar:
             if not self.media_at:
                 self._tell(MediaStarted(frame.arrived_at))
             self.media_at = frame.arrived_at
+        if self.recording is not None:
+            self.recording(frame)
         if self.transport is not None:
             self.transport.tell(frame)
+        if self.tap is not None:
+            self.tap(frame.pcm)
 
     def on_state(self, state: str) -> None:
         """The connection's state."""

@@ -165,6 +165,7 @@ class _Past:
     call_id: str
     history: tuple[Line, ...]
     until: float
+    recorded: bool = False
 
 
 class Switchboard(LoopActor):
@@ -223,9 +224,10 @@ class Switchboard(LoopActor):
     def _start(self, message: StartCall) -> tuple[str, str]:
         if message.resume:
             return self._resume(message)
-        return self._begin_call(message, ())
+        return self._begin_call(message)
 
-    def _begin_call(self, message: StartCall, history: tuple[Line, ...], resumed_from: str = "") -> tuple[str, str]:
+    def _begin_call(self, message: StartCall, past: _Past | None = None) -> tuple[str, str]:
+        resumed_from = past.call_id if past else ""
         call_id = f"call_{ulid()}"
         spec = CallSpec(
             call_id,
@@ -233,11 +235,12 @@ class Switchboard(LoopActor):
             message.direction,
             message.caller,
             message.metadata,
-            history=history,
+            history=past.history if past else (),
             resumed_from=resumed_from,
             callee=message.callee,
             profile=complete(message.profile, self._services.settings.agent),
             carriage=message.carriage,
+            recorded=past is not None and past.recorded,
         )
         self._places.refuse_when_closed()
         try:
@@ -270,7 +273,7 @@ class Switchboard(LoopActor):
             raise RefusalError(
                 410, "resume_expired", "this resume_token was used or has expired; offer again without it"
             )
-        begun = self._begin_call(message, past.history, past.call_id)
+        begun = self._begin_call(message, past)
         # Only now: a refusal says "try again", and must leave what to try with.
         del self._tokens[message.resume], self._past[call_id]
         return begun
@@ -309,7 +312,7 @@ class Switchboard(LoopActor):
             self._tokens.pop(live.token, None)
             return
         until = time.monotonic() + self._services.settings.calls.resume_s
-        self._past[message.call_id] = _Past(message.call_id, message.history, until)
+        self._past[message.call_id] = _Past(message.call_id, message.history, until, message.recorded)
         self._forget_past()
 
     def _reap(self, call_id: str) -> None:

@@ -60,13 +60,19 @@ class Body(BaseModel):
 # --- offers ---------------------------------------------------------------------------------------
 
 
+RESUME_TOKEN = 256
+"""Characters; ours have 32."""
+
+
 class Offer(BaseModel):
     """A browser's offer. Members that are not named here are ignored."""
 
     sdp: str
     type: str = Field(description='Must be "offer".', json_schema_extra={"const": "offer"})
     metadata: Metadata = Field(default_factory=dict)
-    resume: str = Field(default="", max_length=256, description="A resume_token: go on with that conversation.")
+    resume: str = Field(
+        default="", max_length=RESUME_TOKEN, description="A resume_token: go on with that conversation."
+    )
 
 
 class Answer(BaseModel):
@@ -136,6 +142,21 @@ class StageState(BaseModel):
     restarts: int
 
 
+class RecordingPart(BaseModel):
+    """What was recorded from one start to one stop: `GET /v1/calls/{call_id}/recording?part=…` gives the sound.
+
+    What was said at a `time` is at `time` minus `started_at` in it.
+    """
+
+    part: int
+    state: Literal["recording", "ready", "failed", "expired"]
+    format: str = Field(description="`opus` (in Ogg) or `wav`; the caller left, the agent right.")
+    started_at: str
+    duration_ms: int
+    bytes: int
+    end_reason: str | None
+
+
 class Call(BaseModel):
     """A call, live or past. Times are RFC 3339 in UTC."""
 
@@ -158,6 +179,8 @@ class Call(BaseModel):
     carrier_call_id: str = Field(default="", description="The carrier's own name for it, such as Twilio's CallSid.")
     muted: bool = False
     held: bool = False
+    recording: bool = Field(default=False, description="It is being recorded now.")
+    recordings: list[RecordingPart] = Field(default_factory=list)
     stages: dict[str, StageState] | None = Field(default=None, description="Of a live call only.")
 
     @classmethod
@@ -174,6 +197,9 @@ class Call(BaseModel):
                 "answered_at": record["answered_at"] or None,
                 "ended_at": record["ended_at"] or None,
                 "end_reason": record["end_reason"] or None,
+                "recordings": [
+                    {**part, "end_reason": part["end_reason"] or None} for part in record.get("recordings", ())
+                ],
             }
         )
 
@@ -188,11 +214,23 @@ class Calls(BaseModel):
 class CallsQuery(Body):
     """Which calls, and how many."""
 
+    q: Annotated[str, Field(max_length=200, pattern=_TEXT)] | None = Field(
+        default=None,
+        description="Only calls with all these words in one line of what was said, or with this in a number or a name; "
+        "parts of words count.",
+    )
+    live: bool = Field(default=False, description="Only calls that run now on this host.")
     status: Status | None = None
     transport: str | None = Field(default=None, pattern=r"^[a-z0-9_-]{1,32}$")
     direction: Direction | None = None
     cursor: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,128}$")
     limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+
+
+class RecordingQuery(Body):
+    """Which part of what was recorded."""
+
+    part: int = Field(default=1, ge=1, le=9999, description="As in the call's `recordings`.")
 
 
 class TranscriptLine(BaseModel):
@@ -234,6 +272,14 @@ class Node(BaseModel):
     limit: int
     draining: bool
     engines: dict[str, Any]
+
+
+class Me(BaseModel):
+    """On whose behalf this request came, and what it may do here."""
+
+    name: str = Field(description="Of the token; `local` for programs and pages on the host's own machine.")
+    scopes: list[Scope]
+    listen_in: bool = Field(description="Whether this host lets calls be listened to at all (`calls.listen_in`).")
 
 
 class Alive(BaseModel):
@@ -283,6 +329,7 @@ class Problem(BaseModel):
 SCOPES: dict[Scope, str] = {
     "call:join": "Make a call of one's own.",
     "call:control": "Place and steer calls, make join tokens.",
+    "call:listen": "Listen in on calls, where `calls.listen_in` lets anybody.",
     "read": "Read calls, transcripts, events, metrics.",
     "admin": "Erase calls, drain the host.",
 }

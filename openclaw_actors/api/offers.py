@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from openclaw_actors.actors.board import Board, StartedCall
 from openclaw_actors.api.auth import Gate, Principal
@@ -34,6 +36,37 @@ class AnsweringPeer(Peer, Protocol):
 
     async def accept(self, offer: CheckedOffer) -> str:
         """The answer's SDP."""
+
+    async def trickle(self, candidates: Sequence[tuple[str, str]]) -> None:
+        """Take more candidates of the client's, which were checked."""
+
+
+class IceLink:
+    """A call's ICE session, as its client's further requests see it.
+
+    Args:
+        peer: the connection.
+        offer: what it was offered.
+    """
+
+    def __init__(self, peer: AnsweringPeer, offer: CheckedOffer) -> None:
+        self.peer = peer
+        self.offer = offer
+        self.candidates = offer.candidates
+        """How many have come."""
+        self.tag = f'"{secrets.token_hex(8)}"'
+        """The strong entity tag of the ICE session (RFC 9725 section 4.3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call that an offer has begun."""
+
+    sdp: str
+    call: StartedCall
+    location: str
+    """The path of its session, which is secret."""
+    link: IceLink
 
 
 class Offers:
@@ -65,37 +98,53 @@ class Offers:
         self._new_peer = new_peer
         self._clock = clock
         self._rates = TokenBuckets(settings.limits.offers_per_second, settings.limits.offers_burst)
+        self._patches = TokenBuckets(settings.limits.requests_per_second, settings.limits.requests_burst)
         self._pending = Places(settings.limits.pending_offers)
-        self._sessions = Sessions(board.knows)
+        self.sessions: Sessions[IceLink] = Sessions(board.knows)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def take(self, request: web.Request) -> web.Response:
         """``POST /webrtc/offer``."""
+
+        async def read(request: web.Request) -> Offer:
+            return await read_json(request, Offer, self._limits)
+
+        begun = await self.begin(request, read)
+        body = Answer(sdp=begun.sdp, call_id=begun.call.call_id, resume_token=begun.call.resume_token)
+        headers = {hdrs.LOCATION: begun.location, hdrs.ETAG: begun.link.tag}
+        return web.Response(body=body.model_dump_json().encode(), content_type="application/json", headers=headers)
+
+    async def begin(self, request: web.Request, read: Callable[[web.Request], Awaitable[Offer]]) -> Begun:
+        """Let a client in, answer its offer, begin its call.
+
+        Args:
+            request: what it sent.
+            read: reads the offer from it, once it has been let in.
+
+        Raises:
+            RefusalError: what ``POST /webrtc/offer`` is refused with.
+        """
         client = self._gate.client(request)
         with _counted_as("auth"):
             principal = self._gate.authorise(request, "call:join", offer=True)
         with _counted_as("rate"):
             self._limit(client)
         with _counted_as("offer"):
-            offer = await read_json(request, Offer, self._limits)
+            offer = await read(request)
             checked = self._check(offer, client)
         with _counted_as("rate"):
             self._refuse_when_busy(client)
         async with self._joined(principal, offer):
             with self._pending.one():
-                answer, started = await self._set_up(offer, checked, principal, client)
+                answer, started, peer = await self._set_up(offer, checked, principal, client)
         log.info("offer answered", call_id=started.call_id)
-        secret = self._sessions.open(started.call_id)
-        body = Answer(sdp=answer, call_id=started.call_id, resume_token=started.resume_token)
-        return web.Response(
-            body=body.model_dump_json().encode(),
-            content_type="application/json",
-            headers={"Location": f"/webrtc/sessions/{secret}"},
-        )
+        link = IceLink(peer, checked)
+        secret = self.sessions.open(started.call_id, link)
+        return Begun(answer, started, f"/webrtc/sessions/{secret}", link)
 
     async def end(self, request: web.Request) -> web.Response:
         """``DELETE /webrtc/sessions/{secret}``. Who knows the secret is the caller; no token is asked for."""
-        call_id = self._sessions.close(request.match_info["secret"])
+        call_id = self.sessions.close(request.match_info["secret"])
         if call_id is None or not await self._board.hang_up(call_id, "caller_hangup"):
             raise RefusalError(404, "no_such_session", "There is no such session; it may be over already.")
         return web.Response()
@@ -129,6 +178,22 @@ class Offers:
             with _counted_as("auth"):
                 await using.enter_async_context(self._join_tokens.use(principal.grant))
             yield
+
+    def limit_patches(self, client: Client) -> None:
+        """Bound how often one client sends candidates.
+
+        Raises:
+            RefusalError: 429.
+        """
+        wait = 0.0 if client.is_local else self._patches.take(client.key, self._clock())
+        if wait:
+            raise RefusalError(
+                429,
+                "too_many_requests",
+                f"At most {self._limits.requests_burst} at once and {self._limits.requests_per_second:g} a second: "
+                "send several candidates together.",
+                {"Retry-After": str(math.ceil(wait))},
+            )
 
     def _limit(self, client: Client) -> None:
         """Bound how often one client offers, before its body costs anything.
@@ -165,7 +230,7 @@ class Offers:
 
     async def _set_up(
         self, offer: Offer, checked: CheckedOffer, principal: Principal, client: Client
-    ) -> tuple[str, StartedCall]:
+    ) -> tuple[str, StartedCall, AnsweringPeer]:
         """Keep a place, answer, begin the call; whatever goes wrong, neither place nor connection is left behind."""
         admission = self._board.admit("webrtc", "inbound", resume=offer.resume)
         peer: AnsweringPeer | None = None
@@ -191,7 +256,7 @@ class Offers:
                     503, "setup_timeout", "The call could not be begun in time.", {"Retry-After": "1"}
                 ) from error
             raise
-        return answer, started
+        return answer, started, peer
 
     async def _close(self, peer: Peer) -> None:
         """Close to the end even when the request, its client gone, is cancelled meanwhile."""

@@ -152,7 +152,7 @@ def _result(caller: Caller, turns: list[Turn], seconds: float) -> dict[str, Any]
 
 def _print_latencies(console: Console, caller: Caller, turns: list[Turn]) -> None:
     if turns:
-        table = Table(title="ms from the end of our speech to the first sound of the answer, and of what parts")
+        table = Table(title="Milliseconds from the end of speech to the first sound")
         table.add_column("said", no_wrap=True, max_width=24)  # all of it fits the 80 columns of a pipe
         for heading in ("heard", "end", "stt", "agent", "tts", "packet"):
             table.add_column(heading, justify="right", no_wrap=True)

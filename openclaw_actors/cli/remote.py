@@ -105,7 +105,7 @@ def calls(options: HostOptions, filters: Mapping[str, str | None], limit: int) -
 
 def _state(call: CallRecord) -> str:
     held = " (held)" if call["held"] else " (muted)" if call["muted"] else ""
-    return call["status"] + held
+    return call["status"] + held + (" (recording)" if call["recording"] else "")
 
 
 def _time(text: str) -> datetime:
@@ -240,6 +240,32 @@ def play_file(options: HostOptions, command_id: str | None, call_id: str, path: 
     accepted = on_host(options, work)
     if options.as_json:
         _print_json(accepted)
+
+
+def recording(options: HostOptions, call_id: str, part: int, output: Path | None) -> None:
+    """``recording``: into ``output``, or a file named as the call."""
+
+    async def work(client: Client) -> tuple[str, int]:
+        call = await client.call(call_id)
+        form = next((each["format"] for each in call["recordings"] if each["part"] == part), "")
+        name = f"{call_id}.{part}{'.wav' if form == 'wav' else '.ogg'}"
+        path = Path("/dev/stdout") if str(output) == "-" else output or Path(name)
+        size = 0
+        file = None
+        try:
+            async for chunk in client.recording(call_id, part):
+                file = file or path.open("wb")  # not before there is something: a refusal leaves no empty file
+                size += file.write(chunk)
+        finally:
+            if file is not None:
+                file.close()
+        return str(path), size
+
+    path, size = on_host(options, work)
+    if options.as_json:
+        _print_json({"file": path, "bytes": size})
+    elif str(output) != "-":
+        typer.echo(f"{path}: {size} bytes")
 
 
 def erase(options: HostOptions, call_id: str) -> None:

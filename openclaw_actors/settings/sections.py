@@ -49,8 +49,9 @@ class Server(Section):
     """0: found out from how the machine bears them (actors/admission.py)."""
 
 
-Scope = Literal["call:join", "call:control", "read", "admin"]
-"""What a token is for: making a call of one's own; placing and steering calls; reading; erasing and draining."""
+Scope = Literal["call:join", "call:control", "call:listen", "read", "admin"]
+"""What a token is for: making a call of one's own; placing and steering calls; hearing them; reading; erasing and
+draining."""
 
 
 class ScopedToken(Section):
@@ -107,6 +108,10 @@ class Limits(Section):
     """A carrier sends 50 pieces of sound; four seconds' worth may come at once after a stall."""
     stream_outgoing_bytes: Positive = 1_048_576
     """What may wait for a carrier to read it: over a minute of speech, where 0.4 s are ever sent ahead."""
+    listeners: Positive = 8
+    """Operators who listen in on calls at once; each takes 256 kbit/s."""
+    listener_frames: Positive = 100
+    """Of 20 ms, that wait for one listener; older ones are dropped: they hear a gap, and the call notices nothing."""
     event_heartbeat_s: Annotated[float, Field(gt=0)] = 15
     """A comment in a quiet stream: proxies close connections that say nothing, most after 60 s."""
 
@@ -386,11 +391,32 @@ class Calls(Section):
     no_media_timeout_s: Seconds = 15
     resume_s: Seconds = 120
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
+    recording: bool = False
+    """Whether every call is recorded, from its beginning."""
+    listen_in: bool = False
+    """Whether operators may hear calls (scope ``call:listen``). Off: in many places the caller must be told first."""
     silent_after_s: Seconds = 20
     """So long after the last word of either side the caller is spoken to; 0: never. People think for some 10 s."""
     silent_prompts: tuple[str, ...] = ("Are you still there?", "Hello? I can't hear you.")
     silent_goodbye: str = "I can't hear you, so I will hang up now. Goodbye."
     """After the last prompt has gone unanswered, too; empty: the call goes on until ``idle_timeout_s``."""
+
+
+class Recordings(Section):
+    """How calls are recorded; which ones, ``calls.recording`` and whoever starts it say."""
+
+    dir: str = ""
+    """Empty: ``recordings`` beside the database, or in the user's own data folder."""
+    format: Literal["opus", "wav"] = "opus"
+    """Opus in Ogg takes 18 MB an hour of speech, WAV 230."""
+    notice: str = ""
+    """Said first, and nothing is recorded before it has been heard to its end; many countries' laws want one."""
+    retain_days: Count = 30
+    """0: as long as the call's record."""
+    keep_free_bytes: Count = 1_073_741_824
+    """With less room on the disk nothing is recorded: the database may be on it too."""
+    max_s: Seconds = 14_400
+    """Of one recording; 0: as long as its call."""
 
 
 class NumberRoute(Section):
@@ -493,6 +519,7 @@ class Settings(Section):
     tts: Tts = Tts()
     turns: Turns = Turns()
     calls: Calls = Calls()
+    recordings: Recordings = Recordings()
     numbers: Numbers = Numbers()
     outbound: Outbound = Outbound()
     twilio: Twilio = Twilio()

@@ -34,6 +34,7 @@ from openclaw_actors.store.records import (
     LostCall,
     Page,
     PastCall,
+    RecordingRecord,
     TranscriptLine,
 )
 from openclaw_actors.store.writer import Work, Writer
@@ -237,6 +238,18 @@ class Store:
             limit: at most so many; ask again behind the last of them.
         """
         return await self._read(lambda connection: queries.read_events(connection, call_id, after, limit))
+
+    async def recordings(self, call_id: str) -> list[RecordingRecord]:
+        """The parts that were recorded of a call, in order; empty for an unknown one."""
+        return await self._read(lambda connection: queries.read_recordings(connection, call_id))
+
+    async def old_recordings(self, started_before: str) -> list[RecordingRecord]:
+        """Recordings that began before that time (RFC 3339) and may still have a file."""
+        return await self._read(lambda connection: queries.read_old_recordings(connection, started_before))
+
+    async def statuses(self, call_ids: Sequence[str]) -> dict[str, str]:
+        """The status of each of these calls that is on record."""
+        return await self._read(lambda connection: queries.read_statuses(connection, call_ids))
 
     async def past_calls(self, transports: Sequence[str], since: str) -> list[PastCall]:
         """The calls on ``transports`` that ended after ``since`` (RFC 3339), the first to end first."""

@@ -120,6 +120,22 @@ restarts = Table(
     Index("ix_restarts_call_id", "call_id"),
 )
 
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    _call(),
+    Column("part", Integer, nullable=False),
+    Column("file", String, nullable=False, default="", comment="Its name in the folder recordings.dir"),
+    Column("format", String, nullable=False, default="", comment="opus or wav"),
+    Column("state", String, nullable=False, default="recording", comment="recording, ready, failed or expired"),
+    Column("started_at", _Sorted, nullable=False, default="", comment="When its first sample was heard"),
+    Column("duration_ms", BigInteger, nullable=False, default=0),
+    Column("bytes", BigInteger, nullable=False, default=0),
+    Column("end_reason", String, nullable=False, default=""),
+    UniqueConstraint("call_id", "part"),
+)
+
 commands = Table(
     "commands",
     metadata,

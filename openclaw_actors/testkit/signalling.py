@@ -79,11 +79,15 @@ class Signalling:
 
 
 async def _expect(response: aiohttp.ClientResponse, status: int) -> None:
-    if response.status == status:
-        return
+    if response.status != status:
+        raise await refusal(response)
+
+
+async def refusal(response: aiohttp.ClientResponse) -> CallRefusedError:
+    """What the host has to say against a request."""
     text = await response.text()
     try:
         body = json.loads(text)
     except ValueError:
         body = None
-    raise CallRefusedError(response.status, body if isinstance(body, dict) else {"detail": text[:200]})
+    return CallRefusedError(response.status, body if isinstance(body, dict) else {"detail": text[:200]})

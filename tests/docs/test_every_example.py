@@ -38,6 +38,9 @@ ELSEWHERE = {
     ("phone.md", "caddy"): "tests/deploy/test_proxies.py",
     ("deployment.md", "nginx"): "tests/deploy/test_proxies.py",
     ("deployment.md", "caddy"): "tests/deploy/test_proxies.py",
+    ("recordings.md", "bash"): "tests/docs/test_networks_and_recordings.py",
+    ("networks.md", "bash"): "tests/docs/test_networks_and_recordings.py",
+    ("networks.md", "ini"): "tests/docs/test_networks_and_recordings.py",
 }
 """What another test runs as it stands."""
 

@@ -33,7 +33,7 @@ CALLERS = 5
 PLACES = 7
 QUICKER = 10
 """How many times shorter the rules' windows are."""
-CALM_S = 40.0
+CALM_S = 30.0
 PATIENCE_S = 100.0
 """For an alert; its own windows and patience are up to 60 s on the quick clock."""
 
@@ -147,7 +147,7 @@ INCIDENTS = (
     ),
     Incident(
         "a model that is slow",
-        {"EngineSlow": {"stage": "agent", "engine": "openai"}, "TurnsSlowFast": {}},
+        {"EngineSlow": {"stage": "agent", "engine": "openai"}},
         "topk(1, histogram_quantile(0.9, sum by (stage, engine, le) "
         "(rate(openclaw_actors_engine_latency_seconds_bucket[30s]))))",
         {"stage": "agent", "engine": "openai"},

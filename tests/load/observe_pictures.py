@@ -64,7 +64,15 @@ _SHADES = ("#f2495c", "#ff9830", "#b877d9", "#5794f2")
 async def draw(prometheus: Prometheus, began: float, seen: Sequence[Seen], folder: Path) -> None:
     """One picture for each dashboard, from ``began`` (Unix time) to now."""
     end = seen[-1].ended + 30
-    mpl.rcParams.update({"font.size": 8, "axes.grid": True, "grid.alpha": 0.25, "svg.hashsalt": "openclaw-actors"})
+    mpl.rcParams.update(
+        {
+            "font.size": 8,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "svg.hashsalt": "openclaw-actors",
+            "svg.fonttype": "none",
+        }
+    )
     for name, (board, titles) in _PAGES.items():
         panels = [next(panel for _, row in board.rows for panel in row if panel.title == title) for title in titles]
         rows = math.ceil(len(panels) / 2)
@@ -86,6 +94,8 @@ async def _panel(
         for series in await prometheus.query_range(asked, began, end, _STEP_S):
             values = [(at - began, float(value)) for at, value in series["values"]]
             lines[_named(legend, series["metric"])] = ([at for at, _ in values], [value for _, value in values])
+    if len(lines) > 3:  # those that say nothing all the while would only fill the legend
+        lines = {label: line for label, line in lines.items() if any(value > 0 for value in line[1])}
     if panel.stacked and lines:
         _stack(axes, lines)
     else:
@@ -108,7 +118,7 @@ async def _panel(
     axes.set_ylabel(_UNITS.get(panel.unit, panel.unit))
     axes.set_xlabel("s")
     if lines:
-        axes.legend(fontsize=6, loc="upper left", framealpha=0.6)
+        axes.legend(fontsize=6, loc="upper left", framealpha=0.6, ncols=1 + (len(lines) > 3))
 
 
 def _stack(axes: Axes, lines: dict[str, tuple[list[float], list[float]]]) -> None:

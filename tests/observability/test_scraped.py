@@ -97,9 +97,9 @@ async def test_every_panel_and_every_rule_has_something_to_say(scraped):
     told = await scraped.query('{__name__=~"openclaw_actors_.+"}')
     assert not any(value.startswith("call_") for series in told for value in series["metric"].values()), "a call's id"
 
-    restarts = await scraped.query('sum by (stage, reason) (openclaw_actors_stage_restarts_total{stage="tts"}) > 0')
+    restarts = await scraped.query("sum by (stage, reason) (increase(openclaw_actors_stage_restarts_total[1m])) > 0")
     assert [series["metric"] for series in restarts] == [{"stage": "tts", "reason": "broken"}], "which stage, and why"
-    failed = await scraped.query("sum by (stage, engine, kind) (openclaw_actors_engine_errors_total) > 0")
+    failed = await scraped.query("sum by (stage, engine, kind) (increase(openclaw_actors_engine_errors_total[1m])) > 0")
     assert {"stage": "tts", "engine": "openai", "kind": "broken"} in [series["metric"] for series in failed]
     for cost in ("engine_tokens", "engine_characters", "engine_audio_seconds"):
         assert await scraped.query(f"openclaw_actors_{cost}_total > 0"), f"{cost}: what it costs is counted"

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from openclaw_actors.store import tables
+from openclaw_actors.store.entries import RecordingEntry
 from openclaw_actors.store.records import CallQuery, Fresh, Replay
 from openclaw_actors.store.store import Store
 from tests.store.samples import SampleCall, record, recorded_call
@@ -34,6 +35,7 @@ async def everything(store) -> str:
 async def whole_call(store) -> SampleCall:
     call = SampleCall()
     await record(store, *call.talk(), call.ended())
+    store.write(RecordingEntry(call.id, 1, call.at(2), {"file": f"{call.id}.1.ogg", "state": "ready"}))
     await store.begin_command(f"token-ab/calls/{call.id}/actions", "c1", "print")
     await store.begin_command("POST /v1/calls", call.id[-4:], "print")
     await store.finish_command("POST /v1/calls", call.id[-4:], 201, f'{{"id":"{call.id}"}}')
