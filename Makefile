@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe voicemail fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -52,10 +52,11 @@ build/gateway/.installed: tests/gateway/package.json tests/gateway/package-lock.
 gateway: $(VENV)/.test build/gateway/.installed  ## the suite of the agent's Gateway on the real one: 860 MB from npm, once
 	$(PYTEST) tests/gateway -m gateway
 
-bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes: tables
+bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes, calls a core: tables
 	$(BIN)/python -m tests.load.turn_latency
 	$(BIN)/python -m tests.load.cut_offs
 	$(BIN)/python -m tests.load.echo
+	$(BIN)/python -m tests.load.density
 
 bench-peers: $(VENV)/.test  ## the same for Pipecat, installed for it, side by side with ours
 	$(BIN)/python -m tests.load.versus_pipecat

@@ -104,6 +104,12 @@ SETUP = (
         "s",
         {f"p{round(100 * q)}": quantile(q, "call_duration_seconds", window="1h") for q in (0.5, 0.95)},
     ),
+    Panel(
+        "Who listens in",
+        "Operators who hear calls, and the 20 ms pieces a second that came too late for those whose line is slow.",
+        "short",
+        {"listeners": total("listeners"), "pieces dropped a second": rate("listener_frames_dropped_total")},
+    ),
 )
 
 SLO = (
