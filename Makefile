@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe voicemail fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'

@@ -125,6 +125,38 @@ class Node(TypedDict):
     engines: dict[str, Any]
 
 
+VoicemailRecord = TypedDict(
+    "VoicemailRecord",
+    {
+        "id": str,
+        "state": str,
+        "reason": str | None,
+        "from": str,
+        "to": str,
+        "agent": str,
+        "transport": str,
+        "call_id": str | None,
+        "received_at": str,
+        "seconds": float,
+        "language": str,
+        "transcript": str | None,
+        "answer": str | None,
+        "callback_to": str | None,
+        "callback_call_id": str | None,
+        "attempts": int,
+        "next_attempt_at": str | None,
+    },
+)
+"""A message that a caller left."""
+
+
+class VoicemailPage(TypedDict):
+    """Some messages, newest first."""
+
+    voicemails: list[VoicemailRecord]
+    next: str | None
+
+
 class ApiError(OpenclawActorsError):
     """The host refused.
 
@@ -315,6 +347,64 @@ class Client:
         path = _path(call_id, f"actions/{action}")
         return cast("Accepted", await self._json("POST", path, body={**body, **command}))
 
+    # --- voicemail --------------------------------------------------------------------------------
+
+    async def voicemails(
+        self,
+        *,
+        state: str | None = None,
+        from_: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> VoicemailPage:
+        """A page of messages that callers left, newest first."""
+        asked = {"state": state, "from": from_, "cursor": cursor, "limit": limit}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
+        return cast("VoicemailPage", await self._json("GET", "/v1/voicemails", query=query))
+
+    async def voicemail(self, voicemail_id: str) -> VoicemailRecord:
+        """One message."""
+        return cast("VoicemailRecord", await self._json("GET", _voicemail(voicemail_id)))
+
+    async def voicemail_audio(self, voicemail_id: str) -> bytes:
+        """The sound of a message: Opus in Ogg."""
+        url = self.url + _voicemail(voicemail_id, "/audio")
+        try:
+            async with self._session.get(url, timeout=self._timeout) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                return await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoConnectionError(f"{self.url}: {_words(error)}") from error
+
+    async def erase_voicemail(self, voicemail_id: str) -> None:
+        """Erase a message, with its sound."""
+        await self._json("DELETE", _voicemail(voicemail_id))
+
+    async def call_back(
+        self,
+        voicemail_id: str,
+        *,
+        to: str | None = None,
+        message: str | None = None,
+        now: bool = False,
+        idempotency_key: str | None = None,
+    ) -> VoicemailRecord:
+        """Call back for a message (again).
+
+        Args:
+            voicemail_id: the message.
+            to: whom; who left it, by default.
+            message: what is said, in place of what the agent has prepared.
+            now: also in quiet hours.
+            idempotency_key: as of ``place``.
+        """
+        wanted = {"to": to, "message": message, "now": now}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        path = _voicemail(voicemail_id, "/callback")
+        return cast("VoicemailRecord", await self._json("POST", path, body=body, headers=headers))
+
     # --- events -----------------------------------------------------------------------------------
 
     async def events(self, call_id: str | None = None, *, after: str = "") -> AsyncIterator[EventRecord]:
@@ -415,6 +505,10 @@ class Client:
 
 def _path(call_id: str, rest: str = "") -> str:
     return f"/v1/calls/{quote(call_id, safe='')}" + (f"/{rest}" if rest else "")
+
+
+def _voicemail(voicemail_id: str, rest: str = "") -> str:
+    return f"/v1/voicemails/{quote(voicemail_id, safe='')}{rest}"
 
 
 def _words(error: BaseException) -> str:

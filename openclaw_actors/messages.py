@@ -46,6 +46,9 @@ class CallProfile:
         system_prompt: in place of the settings'.
         max_duration_s: how long it may last at most, within the settings' own limit; 0: no limit of its own.
         asks_pin: the caller must give ``numbers.pin`` before the agent hears anything.
+        takes_message: nobody talks with the caller: they leave a message (actors/message_taker.py).
+        history: what was said before this call and belongs to it: the message that it answers.
+        context: what the agent is told of it beside its prompt.
     """
 
     agent: str = ""
@@ -57,6 +60,9 @@ class CallProfile:
     system_prompt: str = ""
     max_duration_s: float = 0.0
     asks_pin: bool = False
+    takes_message: bool = False
+    history: tuple[Line, ...] = ()
+    context: str = ""
 
 
 NO_PROFILE = CallProfile()
@@ -315,7 +321,7 @@ class Errand:
     """
 
     turn: int
-    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Noticed
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Noticed | Opened
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -503,6 +509,16 @@ class Announce:
     text: str
     reason: str = "announced"
     """Of the call's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the call was placed to say has been said to its end. Call → itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToneOver:
+    """The tone has been heard: from now on the caller's words are the message. MessageTaker → itself."""
 
 
 @dataclass(frozen=True, slots=True)

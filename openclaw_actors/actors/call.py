@@ -24,6 +24,7 @@ from openclaw_actors.actors.keys import Keys
 from openclaw_actors.actors.listening import ListeningIn
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.message_taker import MessageBook
 from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.silence import SilentCaller
 from openclaw_actors.actors.stage import CallContext, Engines
@@ -54,6 +55,7 @@ from openclaw_actors.messages import (
     Listen,
     MediaStarted,
     Noticed,
+    Opened,
     Overdue,
     PeerEnded,
     PeerState,
@@ -99,6 +101,8 @@ class Services:
     hold_sounds: HoldSounds = field(default_factory=dict)
     after_calls: AfterCalls = field(default_factory=AfterCalls)
     smart_turn: SmartTurn | None = None
+    messages: MessageBook | None = None
+    """Where callers leave messages; None: nowhere."""
     archive: Archive | None = None
     """Where recordings go."""
     traces: Traces | None = None
@@ -284,6 +288,8 @@ class Call(LoopActor):
                 self._send_to_client(message.event)
             case KeepMessage():
                 self.publish("call.message", text=message.text)
+            case Opened():
+                self.publish("callback.spoken")
             case HangUp():
                 self._hang_up("canceled" if self._course.is_unanswered else "completed", message.reason)
             case Describe():
@@ -391,7 +397,7 @@ class Call(LoopActor):
         if self._last_words is not None:
             self.recorder.answered(goes_on=self.spec.recorded, announces=True)
             self.floor.announce(self._last_words.text, self._last_words.reason)
-        elif not self.recorder.answered(goes_on=self.spec.recorded):
+        elif not self.recorder.answered(goes_on=self.spec.recorded) and not self.spec.resumed_from:
             self.floor.greet(self.context.greeting)
 
     def _announce(self, message: Announce) -> None:

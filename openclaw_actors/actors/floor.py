@@ -31,6 +31,7 @@ from openclaw_actors.messages import (
     Line,
     Notice,
     Noticed,
+    Opened,
     Overdue,
     PlayAudio,
     Resumed,
@@ -204,6 +205,7 @@ class Floor:
                 self._door = None
                 self.refresh_rules()
                 self._say(turn, self._context.greeting or pin_door.WELCOME)
+                self._tell_opened(turn)
             case "wrong":
                 self._say(turn, pin_door.WRONG)
             case "refused":
@@ -238,8 +240,18 @@ class Floor:
         ``noticed``: as of Dialogue.greet.
         """
         text = pin_door.ASK if self.is_closed else text
-        if text:
-            self._carry_out(self._dialogue.greet(text, noticed=noticed))
+        if not text:
+            return
+        decided = self._dialogue.greet(text, noticed=noticed)
+        self._carry_out(decided)
+        for decision in decided:
+            if isinstance(decision, decisions.Speak):
+                self._tell_opened(decision.turn)
+
+    def _tell_opened(self, turn: int) -> None:
+        """The turn begins a call that answers a message: somebody wants to know when it has been spoken."""
+        if self._context.profile.history:
+            self._errands.want(Errand(turn, Opened()))
 
     def overdue(self, utterance: int) -> None:
         """The words of this utterance have been awaited for a while."""

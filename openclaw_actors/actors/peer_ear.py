@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import pykka
 
-from openclaw_actors.actors.supervision import Port
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import (
     AudioIn,
@@ -28,12 +27,19 @@ TEXT_LIMIT = 4096
 """Characters in one line that a client sends: what /audio/speech takes at once."""
 
 
+class Hearer(Protocol):
+    """Where the caller's sound goes: the Port of a Transport, or a MessageTaker."""
+
+    def tell(self, message: Any) -> None:
+        """Take an AudioIn."""
+
+
 class PeerEar:
     """Listens to one peer of one call; ``number`` tells it from the peers before it."""
 
     def __init__(self, call: pykka.ActorRef[Any], number: int) -> None:
         self.number = number
-        self.transport: Port | None = None
+        self.transport: Hearer | None = None
         self.media_at = 0.0
         """When the last frame that really came from the caller arrived; monotonic, 0: none yet."""
         self.recording: Callable[[AudioIn], None] | None = None

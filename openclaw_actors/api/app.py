@@ -32,10 +32,12 @@ from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Route
 from openclaw_actors.api.table import all_routes
 from openclaw_actors.api.voice import Voice
+from openclaw_actors.api.voicemails import VoicemailResources
 from openclaw_actors.api.whip import Whip
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
+from openclaw_actors.telephony.voicemail.desk import Desk
 from openclaw_actors.transports.quiet_line import QuietLine
 from openclaw_actors.transports.webrtc.peer import WebRtcPeer
 
@@ -52,6 +54,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     ready: Callable[[], tuple[bool, dict[str, Any]]],
     new_peer: Callable[[], AnsweringPeer] | None = None,
     phone: Phone | None = None,
+    desk: Desk | None = None,
     archive: Archive | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
@@ -65,6 +68,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         ready: whether new calls can be taken, and what ``/readyz`` shows of it.
         new_peer: makes the connection of one call; None for WebRTC by the settings.
         phone: calls by phone; None where no carrier is configured.
+        desk: the voicemail; None where it is not enabled.
         archive: the files of recordings; None where none are kept.
         clock: monotonic seconds.
     """
@@ -75,7 +79,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     commands = Commands(store)
     pool = ThreadPoolExecutor(1, "sounds")
     make_peer = new_peer or (lambda: WebRtcPeer(settings.webrtc, settings.limits))
-    offers = Offers(settings, board, gate, join_tokens, make_peer, clock)
+    offers = Offers(settings, board, gate, join_tokens, make_peer, clock, desk=desk)
     streams = EventStreams(settings.limits, board, store, hub)
     listening = ListeningDesk(settings, board, store)
     reference = Reference()
@@ -84,7 +88,16 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     routes = all_routes(
         offers=offers,
         whip=Whip(settings, offers, gate),
-        calls=CallResources(settings.limits, board, store, commands, QuietLine, outbound, recordings=recordings),
+        calls=CallResources(
+            settings.limits,
+            board,
+            store,
+            commands,
+            QuietLine,
+            outbound,
+            recordings=recordings,
+            takes_messages=desk is not None,
+        ),
         actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,
         listening=listening,
@@ -92,6 +105,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         health=Health(board, gate, ready),
         voice=Voice(settings.limits, gate, phone, clock),
         reference=reference,
+        voicemails=VoicemailResources(settings.limits, store, commands, desk),
     )
     reference.describe(routes)
 

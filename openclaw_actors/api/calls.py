@@ -34,6 +34,7 @@ class CallResources:
         commands: does what is to be done once.
         new_line: makes the far end of a ``test`` call.
         outbound: places calls to phones; None where no carrier is configured.
+        takes_messages: whether whoever is called can leave one.
         recordings: their sound.
     """
 
@@ -47,6 +48,7 @@ class CallResources:
         outbound: Outbound | None = None,
         *,
         recordings: RecordingResources,
+        takes_messages: bool = False,
     ) -> None:
         self._limits = limits
         self._board = board
@@ -54,6 +56,7 @@ class CallResources:
         self._commands = commands
         self._new_line = new_line
         self._outbound = outbound
+        self._takes_messages = takes_messages
         self.recordings = recordings
 
     async def place(self, request: web.Request) -> web.Response:
@@ -87,8 +90,8 @@ class CallResources:
                 "No carrier is configured, so no phone can be called (docs/phone.md). Until one is, `test` can be "
                 "called, and browsers call in by POST /webrtc/offer.",
             )
-        if body.mode == "voicemail":
-            raise RefusalError(422, "not_supported_on_transport", "There is no mode voicemail yet; take notify.")
+        if body.mode == "voicemail" and not self._takes_messages:
+            raise RefusalError(422, "voicemail_off", "No messages are taken here (voicemail.enabled).")
         if body.mode == "notify" and body.message is None:
             raise RefusalError(422, "message_missing", "The mode notify says a message: give one.")
 

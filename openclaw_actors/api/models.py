@@ -6,11 +6,14 @@ Bodies are read and written with these models, and described by them at ``/opena
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from openclaw_actors.settings.sections import Scope
+from openclaw_actors.stamps import rfc3339
+from openclaw_actors.store.records import VoicemailRecord
 
 MAX_JOIN_S = 600
 """A join token is for a call that begins now: ten minutes are enough to load a page and to say yes to a microphone."""
@@ -48,6 +51,9 @@ Status = Literal[
     "queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
 ]
 Direction = Literal["inbound", "outbound"]
+VoicemailState = Literal[
+    "recording", "fetching", "recorded", "transcribed", "asking", "due", "dialling", "done", "failed", "kept"
+]
 MediaState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 
 
@@ -72,6 +78,9 @@ class Offer(BaseModel):
     metadata: Metadata = Field(default_factory=dict)
     resume: str = Field(
         default="", max_length=RESUME_TOKEN, description="A resume_token: go on with that conversation."
+    )
+    mode: Literal["conversation", "voicemail"] = Field(
+        default="conversation", description="`voicemail`: nobody talks with the caller; they leave a message."
     )
 
 
@@ -124,7 +133,9 @@ class PlaceCall(Body):
     from_: PhoneNumber | None = Field(default=None, alias="from", description="One of your own numbers.")
     mode: Literal["conversation", "notify", "voicemail"] = "conversation"
     message: Text | None = Field(
-        default=None, description="Said first, in place of the greeting. The mode `notify` says it and hangs up."
+        default=None,
+        description="Said first, in place of the greeting. The mode `notify` says it and hangs up; `voicemail` says it "
+        "and takes a message of whoever answers.",
     )
     agent: str | None = Field(
         default=None,
@@ -249,6 +260,66 @@ class Transcript(BaseModel):
 
     call_id: str
     lines: list[TranscriptLine]
+
+
+# --- voicemail ------------------------------------------------------------------------------------
+
+
+class Voicemail(BaseModel):
+    """A message that somebody left. Times are RFC 3339 in UTC."""
+
+    id: str
+    state: VoicemailState = Field(description="What has been done for it; docs/voicemail.md draws them.")
+    reason: str | None = Field(description="Of `done`, `failed` or `kept`, such as `reached`, `left`, `no_answer`.")
+    from_: str = Field(serialization_alias="from", description="Who left it: an address, or a number in E.164.")
+    to: str = Field(description="Which number of yours they called.")
+    agent: str
+    transport: str
+    call_id: str | None = Field(description="The call in which it was left.")
+    received_at: str
+    seconds: float
+    language: str
+    transcript: str | None
+    answer: str | None = Field(description="What the agent has prepared to say.")
+    callback_to: str | None = Field(description="Who is called back.")
+    callback_call_id: str | None = Field(description="The last call-back.")
+    attempts: int
+    next_attempt_at: str | None = Field(description="Of one that is due.")
+
+    @classmethod
+    def of(cls, record: VoicemailRecord) -> Voicemail:
+        """From its record, where what has not come to pass is empty."""
+        shown = {name: getattr(record, name) for name in cls.model_fields if hasattr(record, name)}
+        for name in ("reason", "call_id", "transcript", "answer", "callback_to", "callback_call_id"):
+            shown[name] = shown[name] or None
+        if record.state in {"recording", "fetching", "recorded", "transcribed", "asking"}:
+            shown["reason"] = None
+        due = rfc3339(datetime.fromtimestamp(record.next_at, UTC)) if record.state == "due" else None
+        return cls.model_validate({**shown, "from_": record.caller, "to": record.callee, "next_attempt_at": due})
+
+
+class Voicemails(BaseModel):
+    """A page of messages, newest first. `next` is the cursor of the following page; null on the last one."""
+
+    voicemails: list[Voicemail]
+    next: str | None
+
+
+class VoicemailsQuery(Body):
+    """Which messages, and how many."""
+
+    state: VoicemailState | None = None
+    from_: str | None = Field(default=None, alias="from", max_length=128, pattern=r"^[^\x00]*$")
+    cursor: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+
+
+class CallBack(Body):
+    """Call back for a message, with all attempts anew."""
+
+    to: PhoneNumber | None = Field(default=None, description="Whom; who left it, by default.")
+    message: Text | None = Field(default=None, description="What is said, in place of what the agent has prepared.")
+    now: bool = Field(default=False, description="Also in `voicemail.quiet_hours`.")
 
 
 # --- events and the host --------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from openclaw_actors.actors.board import Board, StartedCall
+from openclaw_actors.actors.board import Admission, Board, StartedCall
 from openclaw_actors.api.auth import Gate, Principal
 from openclaw_actors.api.bodies import read_json
 from openclaw_actors.api.clients import Client
@@ -21,9 +21,11 @@ from openclaw_actors.api.models import Answer, IceServers, Offer
 from openclaw_actors.api.rates import Places, TokenBuckets
 from openclaw_actors.api.sessions import Sessions
 from openclaw_actors.errors import RefusalError
+from openclaw_actors.messages import NO_PROFILE, CallProfile
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger, outside
 from openclaw_actors.settings.sections import Settings
+from openclaw_actors.telephony.voicemail.desk import Desk, admit
 from openclaw_actors.transports.peer import Peer
 from openclaw_actors.transports.webrtc.peer import ice_servers_for_client
 from openclaw_actors.transports.webrtc.sdp_policy import CheckedOffer, check_offer
@@ -79,6 +81,7 @@ class Offers:
         join_tokens: sees that each is used once.
         new_peer: makes the connection of one call.
         clock: monotonic seconds.
+        desk: the voicemail; None where it is not enabled.
     """
 
     def __init__(
@@ -89,6 +92,8 @@ class Offers:
         join_tokens: JoinTokens,
         new_peer: Callable[[], AnsweringPeer],
         clock: Callable[[], float],
+        *,
+        desk: Desk | None = None,
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -97,6 +102,7 @@ class Offers:
         self._join_tokens = join_tokens
         self._new_peer = new_peer
         self._clock = clock
+        self._desk = desk
         self._rates = TokenBuckets(settings.limits.offers_per_second, settings.limits.offers_burst)
         self._patches = TokenBuckets(settings.limits.requests_per_second, settings.limits.requests_burst)
         self._pending = Places(settings.limits.pending_offers)
@@ -232,12 +238,12 @@ class Offers:
         self, offer: Offer, checked: CheckedOffer, principal: Principal, client: Client
     ) -> tuple[str, StartedCall, AnsweringPeer]:
         """Keep a place, answer, begin the call; whatever goes wrong, neither place nor connection is left behind."""
-        admission = self._board.admit("webrtc", "inbound", resume=offer.resume)
-        peer: AnsweringPeer | None = None
         caller, metadata = str(client.address or ""), offer.metadata
         if principal.grant is not None:
             # What our side has signed is not for the browser to change.
             caller, metadata = principal.grant.identity or caller, {**metadata, **principal.grant.metadata}
+        admission, profile = self._admit(offer, caller)
+        peer: AnsweringPeer | None = None
         try:
             peer = self._new_peer()
             # Its tasks live as long as the call: what is bound for this request's log must not stand in theirs.
@@ -245,7 +251,7 @@ class Offers:
             # The peer bounds its own part; a Switchboard that does not answer must not keep the place for ever.
             async with asyncio.timeout(self._limits.setup_timeout_s):
                 started = await self._board.start(
-                    admission, peer, caller=caller, metadata=metadata, resume=offer.resume
+                    admission, peer, caller=caller, metadata=metadata, resume=offer.resume, profile=profile
                 )
         except BaseException as error:
             self._board.release(admission)
@@ -257,6 +263,20 @@ class Offers:
                 ) from error
             raise
         return answer, started, peer
+
+    def _admit(self, offer: Offer, caller: str) -> tuple[Admission, CallProfile]:
+        """A place, and what the call has of its own.
+
+        Raises:
+            RefusalError: 422 ``voicemail_off``, 503.
+        """
+        if offer.resume or (self._desk is None and offer.mode == "conversation"):
+            return self._board.admit("webrtc", "inbound", resume=offer.resume), NO_PROFILE
+        if self._desk is None:
+            raise RefusalError(422, "voicemail_off", "No messages are taken here (voicemail.enabled).")
+        if offer.mode == "voicemail":
+            return self._board.admit("webrtc", "inbound", message=True), CallProfile(takes_message=True)
+        return admit(self._board, self._desk, "webrtc", caller, "", NO_PROFILE)
 
     async def _close(self, peer: Peer) -> None:
         """Close to the end even when the request, its client gone, is cancelled meanwhile."""

@@ -32,6 +32,7 @@ from openclaw_actors.api.offers import Offers
 from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Answers, Route
 from openclaw_actors.api.voice import Voice
+from openclaw_actors.api.voicemails import VoicemailResources
 from openclaw_actors.api.whip import CALL_ID_HEADER, FRAGMENT, RESUME_HEADER, SDP, Whip
 
 _STORE = {503: ("store_unavailable",)}
@@ -55,12 +56,14 @@ def all_routes(  # noqa: PLR0913 - one for each part of the API
     health: Health,
     reference: Reference,
     voice: Voice,
+    voicemails: VoicemailResources,
 ) -> tuple[Route, ...]:
     """The table."""
     return (
         *_of_webrtc(offers, whip, join),
         *_of_calls(calls),
         *actions.routes(),
+        *voicemails.routes(),
         *_of_events(streams),
         *_of_listening(listening),
         *_of_host(health, reference),
@@ -94,7 +97,7 @@ def _of_webrtc(offers: Offers, whip: Whip, join: JoinDesk) -> tuple[Route, ...]:
                 401: ("token_used",),
                 410: ("resume_expired",),
                 413: ("sdp_too_large",),
-                422: ("not_an_offer", "too_many_candidates", "no_audio", "no_codec", "ice_failed"),
+                422: ("voicemail_off", "not_an_offer", "too_many_candidates", "no_audio", "no_codec", "ice_failed"),
                 429: ("too_many_offers",),
                 503: (*_NO_PLACE, "too_many_pending", "no_udp_ports"),
             },
@@ -207,6 +210,7 @@ def _of_calls(calls: CallResources) -> tuple[Route, ...]:
                     "not_supported_on_transport",
                     "message_missing",
                     "from_not_ours",
+                    "voicemail_off",
                     "carrier_refused",
                     *PROBLEMS[422],
                 ),

@@ -160,6 +160,7 @@ http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time."
 webhook_signature_failures_total = _counter(
     "webhook_signature_failures_total", "Requests in a carrier's name without a good signature.", "carrier"
 )
+voicemails_total = _counter("voicemails_total", "Messages that callers left, by what became of them.", "result")
 webhook_deliveries_total = _counter("webhook_deliveries_total", "Attempts to deliver events, and what ended.", "result")
 
 
@@ -171,17 +172,19 @@ _REJECTIONS = (
     "caller_not_allowed", "caller_withheld", "number_not_allowed", "own_number", "hourly_cap", "daily_minutes",
     "from_not_ours",
 )  # fmt: skip
+_VOICEMAILS = ("received", "empty", "refused", "reached", "left", "failed", "kept", "erased", "expired")
 _ENDS = {
     "completed": (
         "hangup", "caller_hangup", "agent_hangup", "peer_closed", "peer_failed", "no_media", "idle_timeout",
         "max_duration", "silent_caller", "transferred", "announced", "machine", "daily_minutes", "closed", "shutdown",
+        "message_taken", "mailbox_full",
     ),
     "failed": (
         "internal_error", "stage_failed", "peer_failed", "peer_closed", "no_stream", "carrier_failed", "abandoned",
     ),
     "no-answer": ("no_answer", "ring_timeout"),
     "busy": ("busy",),
-    "canceled": ("canceled", "hangup"),
+    "canceled": ("canceled", "hangup", "rang_in"),
 }  # fmt: skip
 _MAIL = {
     "transport": ("AudioIn", "Speech", "ResumePlayout", "Interrupt"),
@@ -220,6 +223,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     ),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
     (webhook_signature_failures_total, {"carrier": ("twilio",)}),
+    (voicemails_total, {"result": _VOICEMAILS}),
     (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )
 

@@ -180,6 +180,57 @@ class TranscriptLine:
 
 
 @dataclass(frozen=True, slots=True)
+class VoicemailRecord:
+    """A message that somebody left; what its states are is drawn in telephony/voicemail/states.py.
+
+    ``seconds`` and ``bytes`` are of its sound; ``next_at`` is in seconds of the epoch, 0 for now.
+    """
+
+    id: str
+    state: str
+    source: str
+    received_at: str
+    reason: str = ""
+    caller: str = ""
+    callee: str = ""
+    agent: str = ""
+    language: str = ""
+    transport: str = ""
+    call_id: str = ""
+    carrier_call_id: str = ""
+    recording_id: str = ""
+    seconds: float = 0.0
+    bytes: int = 0
+    transcript: str = ""
+    answer: str = ""
+    tries: int = 0
+    next_at: float = 0.0
+    callback_to: str = ""
+    attempts: int = 0
+    callback_call_id: str = ""
+    hurried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailQuery:
+    """Which messages: newest first, older than ``cursor``; empty filters match all."""
+
+    state: str = ""
+    caller: str = ""
+    cursor: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailUse:
+    """What is kept: messages, their bytes, and how many came from one caller since some time."""
+
+    messages: int
+    bytes: int
+    of_caller: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One event on its way to one webhook.
 

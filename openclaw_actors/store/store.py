@@ -37,6 +37,7 @@ from openclaw_actors.store.records import (
     RecordingRecord,
     TranscriptLine,
 )
+from openclaw_actors.store.voicemails import Voicemails
 from openclaw_actors.store.writer import Work, Writer
 
 _log = get_logger(__name__)
@@ -71,6 +72,8 @@ class Store:
         self._writer = Writer(engine, claim, settings.queue, asyncio.get_running_loop())
         self._retention: asyncio.Task[None] | None = None
         self._closed = False
+        self.voicemails = Voicemails(self._do, self._read, self._recording, claim)
+        """Messages that callers left."""
         self.lost: tuple[LostCall, ...] = ()
         """Calls of hosts that died, found when the store was opened: they are ended on paper."""
 

@@ -25,6 +25,7 @@ from openclaw_actors.telephony.twilio.leg import TwilioLeg
 from openclaw_actors.telephony.twilio.rest import TwilioAccount
 from openclaw_actors.telephony.twilio.signature import Signatures
 from openclaw_actors.telephony.twilio.urls import Urls
+from openclaw_actors.telephony.voicemail.desk import Desk
 from openclaw_actors.transports.media_streams.twilio import TwilioFraming
 
 _log = get_logger(__name__)
@@ -40,6 +41,7 @@ class Phone:
         board: the host's calls.
         hub: what they tell.
         store: their records.
+        desk: the voicemail; None: there is none.
         clock: monotonic seconds.
     """
 
@@ -49,6 +51,7 @@ class Phone:
         board: Board,
         hub: EventHub,
         store: Store,
+        desk: Desk | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,6 +59,7 @@ class Phone:
         self._settings = settings
         self._hub = hub
         self._store = store
+        self._desk = desk
         self._tasks: set[asyncio.Task[None]] = set()
         self._deaf: list[Callable[[], None]] = []
         self.urls = Urls(settings.server.public_url)
@@ -63,7 +67,7 @@ class Phone:
         self.pending = Pending(board.release)
         self.account = TwilioAccount(twilio)
         self.signatures = Signatures(twilio.auth_token.get_secret_value(), settings.server.public_url)
-        self.inbound = InboundCalls(board, self.numbers, self.pending, self.urls, clock=clock)
+        self.inbound = InboundCalls(board, self.numbers, self.pending, self.urls, desk, clock=clock)
         self.streams = Streams(
             TwilioFraming(), twiml.TOKEN, board, self.pending, self._leg, settings.limits, clock=clock
         )
@@ -130,9 +134,12 @@ class Phone:
         """It is known who or what has answered."""
         self.outcomes.on_amd(form, call_id)
 
-    def on_recording(self, form: Mapping[str, str], call_id: str) -> None:  # noqa: ARG002 - we ask for none by name
-        """A recording that somebody has asked Twilio for: it stays there."""
-        _log.info("recording", carrier_call_id=form.get("CallSid"), status=form.get("RecordingStatus"))
+    def on_recording(self, form: Mapping[str, str], call_id: str) -> None:
+        """A recording: of a message that Twilio took in our place, or one that somebody asked Twilio for."""
+        status = form.get("RecordingStatus", "")
+        _log.info("recording", carrier_call_id=form.get("CallSid"), status=status)
+        if self._desk is not None and status in {"completed", "absent"}:
+            self._desk.carrier_told(call_id, form.get("RecordingSid", "") if status == "completed" else "")
 
     def on_stream_status(self, form: Mapping[str, str], call_id: str) -> None:  # noqa: ARG002 - the CallSid says it
         """A media stream began, ended or failed: why it failed only Twilio knows, so it is written down."""

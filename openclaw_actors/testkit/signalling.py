@@ -51,7 +51,7 @@ class Signalling:
             body = await response.json()
         return [RTCIceServer(**server) for server in body["ice_servers"]]
 
-    async def offer(self, sdp: str, name: str = "", resume: str = "") -> Accepted:
+    async def offer(self, sdp: str, name: str = "", resume: str = "", mode: str = "") -> Accepted:
         """``POST /webrtc/offer``.
 
         Raises:
@@ -62,6 +62,8 @@ class Signalling:
             body["metadata"] = {"name": name}
         if resume:
             body["resume"] = resume
+        if mode:
+            body["mode"] = mode
         async with self._session.post(f"{self._url}/webrtc/offer", json=body) as response:
             await _expect(response, 200)
             answer = await response.json()

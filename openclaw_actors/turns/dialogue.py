@@ -56,6 +56,7 @@ class Dialogue:
         self.rules = rules
         self._apology = apology
         self._voice = voice
+        self._before = history
         self.history = History(history)
         self.turn: Turn | None = None
         self._last_turn = 0
@@ -173,13 +174,13 @@ class Dialogue:
         return self._begin_line(line)
 
     def greet(self, text: str, *, noticed: bool = False) -> list[Decision]:
-        """Speak first, unless the caller has begun or this is an old conversation.
+        """Speak first, unless the caller has begun; what was said before this call was not said in it.
 
         Args:
             text: the greeting.
             noticed: a notice was spoken before it, with which a new conversation has begun.
         """
-        if self.turn is not None or self._open or not (noticed or self.history.is_empty):
+        if self.turn is not None or self._open or not (noticed or self.history.lines == self._before):
             return []
         return self._begin_line(text)
 
@@ -191,8 +192,8 @@ class Dialogue:
         return [*decisions, *self._begin_line(text, "last")]
 
     def forget(self) -> None:
-        """What was said so far is no part of the conversation."""
-        self.history = History()
+        """What was said so far on this call is no part of the conversation."""
+        self.history = History(self._before)
 
     def silence(self) -> list[Decision]:
         """Somebody asked us to be quiet."""

@@ -45,7 +45,7 @@ def name(route: Route) -> str:
 
 
 def path_of(route: Route) -> str:
-    return route.path.replace("{call_id}", "call_0").replace("{secret}", "none")
+    return route.path.replace("{call_id}", "call_0").replace("{secret}", "none").replace("{voicemail_id}", "vm_0")
 
 
 def bearer(token: str) -> dict[str, str]:

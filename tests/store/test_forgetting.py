@@ -46,13 +46,14 @@ async def test_erasing_a_call_leaves_nothing_of_it_in_any_table(open_store):
     store = await open_store([HOOK])
     gone, stays = await whole_call(store), await whole_call(store)
     before = await everything(store)
-    for table in tables.metadata.sorted_tables:
+    of_calls = [table for table in tables.metadata.sorted_tables if table.name != "voicemails"]  # they outlive the call
+    for table in of_calls:
         assert table.name in before
     assert await store.erase(gone.id)
     after = await everything(store)
     assert gone.id not in after
     assert all(event.id not in after for event in gone.events)
-    for table in tables.metadata.sorted_tables:
+    for table in of_calls:
         assert table.name in after
     assert await store.events(stays.id) == stays.events
     assert {delivery.call_id for delivery in await store.outbox_due(time.time())} == {stays.id}

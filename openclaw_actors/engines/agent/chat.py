@@ -123,8 +123,8 @@ async def stream_answer(
                 for choice in (chunk.get("choices") or ())[:1]:
                     delta = choice.get("delta") or {}
                     calls.take(delta.get("tool_calls") or ())
-                    if delta.get("content"):
-                        yield delta["content"]
+                    if content := delta.get("content"):
+                        yield _text(content)
     for call in calls.whole():
         yield call
 
@@ -145,6 +145,12 @@ async def _chunks(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[dict
             yield chunk
 
 
+def _text(content: object) -> str:
+    if not isinstance(content, str):
+        raise TypeError(f"content that is no text: {str(content)[:100]}")
+    return content
+
+
 def _count(usage: Mapping[str, Any], meter: EngineMeter) -> None:
     """Servers leave out what they do not know, and then the field is not even there."""
     for counter, field in ((meter.tokens_in, "prompt_tokens"), (meter.tokens_out, "completion_tokens")):
@@ -154,8 +160,12 @@ def _count(usage: Mapping[str, Any], meter: EngineMeter) -> None:
 
 
 async def _read_to_the_end(body: AsyncIterator[bytes]) -> None:
-    """What is read to its end leaves its connection to the next request; a server that is slow to end loses it."""
-    with contextlib.suppress(TimeoutError):
+    """What is read to its end leaves its connection to the next request; a server that is slow to end loses it.
+
+    One that breaks off here loses it too, and nothing else: the answer is whole, and to ask again might run its tools
+    twice.
+    """
+    with contextlib.suppress(Exception):
         async with asyncio.timeout(_LAST_BYTES_S):
             async for _ in body:
                 pass

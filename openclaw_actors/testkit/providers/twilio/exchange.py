@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -11,6 +13,8 @@ from typing import Self
 import aiohttp
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
+
+from openclaw_actors.media.resample import Resampler
 
 Form = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -49,6 +53,20 @@ class Exchange:
         self.headers = dict(headers or {})
         self._validator = RequestValidator(auth_token)
         self._client: aiohttp.ClientSession | None = None
+        self.recordings: dict[str, tuple[str, bytes]] = {}
+        """What Twilio has recorded and not erased: CallSid and WAV file by RecordingSid."""
+
+    def keep_recording(self, call_sid: str, pcm: bytes) -> str:
+        """Keep a recording (s16 mono at 16 kHz) as Twilio does, at 8 kHz; its RecordingSid."""
+        file = io.BytesIO()
+        with wave.open(file, "wb") as written:
+            written.setnchannels(1)
+            written.setsampwidth(2)
+            written.setframerate(8_000)
+            written.writeframes(Resampler(16_000, 8_000).push(pcm))
+        sid = new_sid("RE")
+        self.recordings[sid] = (call_sid, file.getvalue())
+        return sid
 
     async def __aenter__(self) -> Self:
         self._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))

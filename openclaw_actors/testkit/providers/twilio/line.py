@@ -13,7 +13,17 @@ from openclaw_actors.testkit.mouth import Utterance
 from openclaw_actors.testkit.party import Party
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange, new_sid
 from openclaw_actors.testkit.providers.twilio.stream import StreamClient
-from openclaw_actors.testkit.providers.twilio.twiml import ConnectStream, Dial, HangUp, Pause, Reject, Say, Verb, parse
+from openclaw_actors.testkit.providers.twilio.twiml import (
+    ConnectStream,
+    Dial,
+    HangUp,
+    Pause,
+    Record,
+    Reject,
+    Say,
+    Verb,
+    parse,
+)
 from openclaw_actors.testkit.speakers import Speech
 from openclaw_actors.testkit.waiting import CallEndedError
 
@@ -55,6 +65,10 @@ class Line(Party):
         """What it said besides."""
         self.said: list[str] = []
         """What Twilio's own voice has said."""
+        self.message: Speech | None = None
+        """What the person says to Twilio's own recorder; None: nothing."""
+        self.recorded: Record | None = None
+        """The Record that took it."""
         self._running: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
 
@@ -134,6 +148,9 @@ class Line(Party):
             case Dial(number, attributes):
                 self.dialled, self.dial_attributes = number, attributes
                 return False
+            case Record():
+                await self._record(verb)
+                return False
             case Reject(reason):
                 self.rejected = reason
                 return False
@@ -149,6 +166,25 @@ class Line(Party):
             if verb.status_callback:
                 with contextlib.suppress(OSError):
                     await self.stream.report()
+
+    async def _record(self, verb: Record) -> None:
+        """Record what the person says; then the action is asked, and the callback told (RecordingSource RecordVerb)."""
+        self.recorded = verb
+        form = self.exchange.form(self.call_sid, self.caller, self.callee, CallStatus="in-progress")
+        told = {"CallSid": self.call_sid, "AccountSid": self.exchange.account_sid, "RecordingSource": "RecordVerb"}
+        if self.message is None:
+            await self.exchange.post(verb.told, {**told, "RecordingStatus": "absent"})
+            return
+        sid = self.exchange.keep_recording(self.call_sid, self.message.pcm)
+        about = {
+            "RecordingSid": sid,
+            "RecordingUrl": f"{self.exchange.public_url}/not-to-be-called/{sid}",
+            "RecordingDuration": str(round(len(self.message.pcm) / 32_000)),
+        }
+        reply = await self.exchange.post(verb.action, {**form, **about})
+        if reply.status == 200:
+            parse(reply.text)
+        await self.exchange.post(verb.told, {**told, **about, "RecordingStatus": "completed"})
 
     def _end(self) -> None:
         self._answered.set()

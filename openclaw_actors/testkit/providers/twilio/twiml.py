@@ -62,7 +62,16 @@ class Pause:
     seconds: float
 
 
-Verb = ConnectStream | Say | Reject | Dial | HangUp | Pause
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``<Record>``: Twilio itself records what the caller says; the callbacks' URLs are ``action`` and ``told``."""
+
+    action: str
+    told: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+Verb = ConnectStream | Say | Reject | Dial | HangUp | Pause | Record
 
 
 def parse(text: str) -> list[Verb]:
@@ -104,11 +113,23 @@ def _connect(element: ET.Element) -> ConnectStream:
     return ConnectStream(url.geturl(), parameters, stream.get("statusCallback", ""))
 
 
+def _record(element: ET.Element) -> Record:
+    known = {
+        "action", "method", "timeout", "finishOnKey", "maxLength", "playBeep", "trim", "transcribe",
+        "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent",
+    }  # fmt: skip
+    unknown = element.attrib.keys() - known
+    if unknown:
+        raise TwimlError(12200, f"Record has no attribute {', '.join(sorted(unknown))}")
+    return Record(element.get("action", ""), element.get("recordingStatusCallback", ""), dict(element.attrib))
+
+
 _VERBS: Mapping[str, Callable[[ET.Element], Verb]] = {
     "Connect": _connect,
     "Say": lambda element: Say(element.text or ""),
     "Reject": lambda element: Reject(element.get("reason", "rejected")),
     "Dial": lambda element: Dial("".join(element.itertext()).strip(), dict(element.attrib)),
     "Hangup": lambda _: HangUp(),
+    "Record": _record,
     "Pause": lambda element: Pause(float(element.get("length", "1"))),
 }
