@@ -15,6 +15,7 @@ from openclaw_actors.settings.sections import Limits
 from openclaw_actors.store.records import CallRecord, Page
 from tests.api.conftest import record_of
 from tests.api.records import TIME, call_entry, commit, line
+from tests.store.samples import SampleCall, record
 
 
 async def place(api, body: dict, status: int = 201, **headers):
@@ -328,3 +329,25 @@ def test_however_live_and_past_calls_lie_each_is_listed_once(past, live, limit):
                 return found
 
     assert asyncio.run(walk()) == [f"call_{n}" for n in sorted(past | live, reverse=True)]
+
+
+async def test_a_search_finds_calls_on_record_by_words_and_live_ones_by_who_calls(api):
+    past, other = SampleCall(), SampleCall()
+    await record(api.store, *past.talk(), past.ended())
+    await record(api.store, other.initiated(**{"from": "+15550100009"}), other.ended())
+    api.board.calls["call_zzz"] = None
+    api.board.records["call_zzz"] = record_of("call_zzz") | {"from": "+442071234567"}
+
+    async def found(query: str) -> list[str]:
+        async with api.request("GET", f"/v1/calls?{query}") as response:
+            assert response.status == 200, await response.text()
+            return [call["id"] for call in (await response.json())["calls"]]
+
+    assert await found("q=the%20TIME") == [past.id]
+    assert await found("q=0100009") == [other.id]
+    assert await found("q=71234") == ["call_zzz"]
+    assert await found("q=nobody") == []
+    assert await found("live=true") == ["call_zzz"]
+    assert await found("live=true&direction=outbound") == []
+    async with api.request("GET", "/v1/calls?q=%20") as response:
+        await api.problem(response, 422, "invalid_query")
