@@ -15,7 +15,7 @@ from openclaw_actors.messages import SAMPLE_RATE
 _BITS = 24_000
 """Bits a second: speech at 16 kHz is transparent there; two minutes are 0.36 MB."""
 _OPTIONS = {"application": "voip", "compression_level": "2"}
-"""libopus' complexity: two minutes take 0.9 s of a core; at its best, 10, 1.6 s, which the calls beside it would miss."""
+"""libopus' complexity: two minutes take 0.9 s of a core; at its best, 10, it is 1.6 s, which calls would miss."""
 _FRAME = SAMPLE_RATE // 50
 _WINDOW = SAMPLE_RATE // 20
 """50 ms: a pause between words is longer, one within a word shorter."""
