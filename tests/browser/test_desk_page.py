@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright, expect
 
 from openclaw_actors.api.console import Console
 from openclaw_actors.messages import Event
-from openclaw_actors.settings.sections import Auth, ScopedToken
+from openclaw_actors.settings.sections import Auth, ScopedToken, Voicemail
 from openclaw_actors.stamps import now_rfc3339, ulid
 from tests.api.conftest import empty_database, record_of, serve
 from tests.browser.axe import grave_faults
@@ -306,8 +306,8 @@ MESSAGE = {
 
 
 async def test_messages_are_listed_read_heard_and_answered(chromium, serve):
-    """The answers of the API are given by the test: leaving a real message is tried in tests/phone."""
-    async with serve() as api, opened(chromium, "about:blank") as browser:
+    """The answers of the API are given by the test: leaving a real message is tried in tests/voicemail."""
+    async with serve(voicemail=Voicemail(enabled=True)) as api, opened(chromium, "about:blank") as browser:
         page = browser.page
         called_back = []
 

@@ -150,11 +150,12 @@ async def test_somebody_is_called_for_their_message(phone, message):
 
 async def test_a_full_or_draining_host_takes_messages_in_place_of_calls(phone, message):
     host = phone.running.host
-    limit, host.places.limit = host.places.limit, 0
+    limit, capacity = host.places.limit, host.places._capacity
+    host.places.limit, host.places._capacity = 0, None  # it would else be found out from the machine
     try:
         voicemail_id = await leave_message(phone, message, callee=NUMBER)
     finally:
-        host.places.limit = limit
+        host.places.limit, host.places._capacity = limit, capacity
     await phone.client.drain()
     try:
         other = await leave_message(phone, message, callee=NUMBER)
@@ -203,6 +204,7 @@ async def test_messages_are_listed_called_back_and_erased(phone, message):
     for gone in (phone.client.voicemail, phone.client.voicemail_audio, phone.client.erase_voicemail):
         with pytest.raises(ApiError, match="no_such_voicemail"):
             await gone(voicemail_id)
+    await phone.until_told("voicemail.erased")
     kept = await phone.running.host.store.events(None, limit=100_000)
     of_none = [each.type for each in kept if not each.call_id and voicemail_id in str(each.data)]
     assert of_none == ["voicemail.erased"]

@@ -38,16 +38,6 @@ export class VoicemailView {
     this.#blank("Choose a message to hear it.");
   }
 
-  /** Whether this host keeps voicemail at all. */
-  async isThere() {
-    try {
-      await this.#api.get("/v1/voicemails?limit=1");
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   async open(id) {
     this.section.dataset.open = Boolean(id);
     await this.#read();
