@@ -178,7 +178,7 @@ class Host:
 
     async def _open_phone(self) -> Phone | None:
         """Calls by phone, where a carrier is configured."""
-        if not self.settings.twilio.account_sid:
+        if not self.settings.carriers:
             return None
         phone = Phone(self.settings, self.board, self.hub, self.store)
         self._closing.push_async_callback(phone.aclose)

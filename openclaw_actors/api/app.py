@@ -80,7 +80,7 @@ def build_app(
         streams=streams,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
-        voice=Voice(settings.limits, gate, phone, clock),
+        voice=Voice(settings.limits, gate, phone),
         reference=reference,
     )
     reference.describe(routes)

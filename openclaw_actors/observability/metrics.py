@@ -23,7 +23,8 @@ GCCollector(registry=REGISTRY)
 _PREFIX = "openclaw_actors"
 
 STAGES = ("transport", "turns", "stt", "agent", "tts")
-TRANSPORTS = ("webrtc", "twilio", "test")
+CARRIERS = ("twilio", "telnyx", "plivo")
+TRANSPORTS = ("webrtc", *CARRIERS, "test")
 DIRECTIONS = ("inbound", "outbound")
 
 # The goal is 0.4 s and the peers' medians lie at 0.6-1.7 s, so the buckets are dense from 0.2 to 1.
@@ -146,7 +147,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full")}),
     (store_failures_total, {"reason": _STORE_REASONS}),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
-    (webhook_signature_failures_total, {"carrier": ("twilio",)}),
+    (webhook_signature_failures_total, {"carrier": CARRIERS}),
     (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )
 

@@ -132,12 +132,12 @@ async def test_doctor_finds_the_webhook_elsewhere_and_repairs_it_when_told(twili
         "twilio account": "good",
         "twilio number": "good",
         "twilio webhook": "bad",
-        "carrier to host": "good",
-        "media stream": "warning",
+        "twilio to host": "good",
+        "twilio media stream": "warning",
         "who may call": "good",
     }
     assert "--fix" in found["twilio webhook"].remedy
-    assert "leads here" in found["carrier to host"].detail
+    assert "leads here" in found["twilio to host"].detail
     assert (await findings(settings, fix=True))["twilio webhook"].status == "good"
     assert (await findings(settings))["twilio webhook"].status == "good"
 
@@ -147,12 +147,12 @@ async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio,
     async with host_of(twilio, settings):
         found = await findings(settings, runs=True, fix=True)
         assert {each.status for each in found.values()} == {"good"}, found
-        assert "knows Twilio's signature" in found["carrier to host"].detail
+        assert "knows Twilio's signature" in found["twilio to host"].detail
         strange = settings.twilio.model_copy(update={"auth_token": SecretStr("another")})
         found = await findings(settings.model_copy(update={"twilio": strange}), runs=True)
-    assert found["carrier to host"].status == "bad"
-    assert "does not know our signature" in found["carrier to host"].detail
-    assert "31920" in found["media stream"].detail
+    assert found["twilio to host"].status == "bad"
+    assert "does not know our signature" in found["twilio to host"].detail
+    assert "401 in place of 101" in found["twilio media stream"].detail
     assert "auth_token" in found["twilio account"].detail
 
 
@@ -177,10 +177,10 @@ async def test_doctor_tells_a_tunnel_that_leads_elsewhere_and_one_that_is_down(t
     async with FakeTwilio() as elsewhere:
         server = settings_of(twilio).server.model_copy(update={"public_url": elsewhere.api_base_url})
         found = await findings(settings_of(twilio, server=server))
-        assert "does not lead to" in found["carrier to host"].detail
+        assert "does not lead to" in found["twilio to host"].detail
     found = await findings(settings_of(twilio, server=server))
-    assert "does not answer" in found["carrier to host"].detail
-    assert "tunnel" in found["carrier to host"].remedy
+    assert "does not answer" in found["twilio to host"].detail
+    assert "tunnel" in found["twilio to host"].remedy
 
 
 @pytest.mark.parametrize(
