@@ -16,6 +16,8 @@ _WEBHOOK = {
     413: ("body_too_large",),
     429: ("too_many_webhooks",),
 }
+_BY_TOKEN = {401: ("bad_token",), 404: ("no_carrier",), 426: ("upgrade_required",)}
+_LET_IN = "Let in by the `token` in its query: single use, of one call, given to the carrier for that call alone."
 _ASKS = "For the same call it is always the same."
 _TAKEN = "Taken. The same callback is taken once, and answered the same again."
 
@@ -51,6 +53,32 @@ _CARRIERS = (
         },
         {**_SIGNED, 426: ("upgrade_required",)},
         "Signed as `/voice/webhook`, over the wss URL.",
+    ),
+    _CarrierRoutes(
+        "telnyx",
+        "Telnyx",
+        "/voice/telnyx",
+        "application/json",
+        "Signed by Telnyx: Telnyx-Signature-Ed25519 over Telnyx-Timestamp, `|` and the body, within five minutes.",
+        {"webhook": ("tells all of a call; what is to be done with it goes by REST", _TAKEN)},
+        _BY_TOKEN,
+        _LET_IN,
+    ),
+    _CarrierRoutes(
+        "plivo",
+        "Plivo",
+        "/voice/plivo",
+        "text/xml",
+        "Signed by Plivo (X-Plivo-Signature-V3, else -V2), for the URL that `server.public_url` gives.",
+        {
+            "webhook": ("asks what to do with a call that comes in, or that was answered", f"Plivo XML. {_ASKS}"),
+            "status": ("tells that a call rings, or has ended", _TAKEN),
+            "amd": ("tells whether a machine has answered", _TAKEN),
+            "transfer": ("asks whom to connect a call with that is given away", "Plivo XML, once."),
+            "stream-status": ("tells what has become of a media stream", _TAKEN),
+        },
+        _BY_TOKEN,
+        _LET_IN,
     ),
 )
 

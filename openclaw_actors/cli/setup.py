@@ -86,6 +86,7 @@ def setup(
     greeting: Annotated[str | None, typer.Option(help="What a caller hears first.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port.")] = None,
+    carrier: Annotated[str | None, typer.Option(help="Calls by phone: none, twilio, telnyx or plivo.")] = None,
     twilio_account_sid: Annotated[str | None, typer.Option(help="Twilio's account SID, for calls by phone.")] = None,
     twilio_auth_token: Annotated[str | None, typer.Option(help="Its auth token.")] = None,
     twilio_number: Annotated[str | None, typer.Option(help="Your number there, in E.164.")] = None,

@@ -29,25 +29,31 @@ TUNNELS = {
 
 _ACCOUNTS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "twilio": (
-        ("account_sid", "Twilio's account SID, for calls by phone (empty: none)", False),
+        ("account_sid", "Twilio's account SID", False),
         ("auth_token", "Its auth token", True),
     ),
     "telnyx": (
-        ("api_key", "Telnyx's API key, for calls by phone (empty: none)", True),
+        ("api_key", "Telnyx's API key", True),
         ("public_key", "Its public key", False),
         ("connection_id", "The id of its Call Control application", False),
     ),
     "plivo": (
-        ("auth_id", "Plivo's auth ID, for calls by phone (empty: none)", False),
+        ("auth_id", "Plivo's auth ID", False),
         ("auth_token", "Its auth token", True),
     ),
 }
-"""What is asked of each carrier, and whether it is hidden: without the first there is no account."""
+"""What is asked of each carrier, and whether it is hidden; by the first, given as a flag, the carrier is chosen."""
 
 
 def ask_phone(answers: Answers) -> None:
     """Accounts at carriers, and who may call and be called; nothing when there is none."""
-    if not [name for name in _ACCOUNTS if _ask_account(answers, name)]:
+    given = [name for name, keys in _ACCOUNTS.items() if answers.given.get(f"{name}_{keys[0][0]}")]
+    if not given:
+        chosen = answers.choose("carrier", "Calls by phone, over which carrier?", ("none", *_ACCOUNTS), "none")
+        given = [] if chosen == "none" else [chosen]
+    for name in given:
+        _ask_account(answers, name)
+    if not given:
         return
     if answers.given.get("public_url") is None:
         _hint_at_tunnels(answers)
@@ -70,21 +76,11 @@ def ask_phone(answers: Answers) -> None:
         typer.echo("Programs and pages must show the token that stands in the file, at auth.tokens.", err=True)
 
 
-def _ask_account(answers: Answers, carrier: str) -> bool:
-    """One carrier's account; whether there is one. A second one is asked for by flag alone: few have two."""
-    (first, question, hidden), *rest = _ACCOUNTS[carrier]
-    given = answers.given.get(f"{carrier}_{first}") is not None
-    if not given and any(name in answers.tables for name in _ACCOUNTS):
-        return False
-    account = answers.ask(f"{carrier}_{first}", question, "", hide=hidden)
-    if not account:
-        return False
-    answers.put(f"{carrier}.{first}", account)
-    for key, asked, secret in rest:
-        answers.put(f"{carrier}.{key}", answers.ask(f"{carrier}_{key}", asked, "", hide=secret))
+def _ask_account(answers: Answers, carrier: str) -> None:
+    for key, asked, hidden in _ACCOUNTS[carrier]:
+        answers.put(f"{carrier}.{key}", answers.ask(f"{carrier}_{key}", asked, "", hide=hidden))
     number = answers.ask(f"{carrier}_number", "Your number there, such as +15550100001", "")
     answers.put(f"{carrier}.from_number", number)
-    return True
 
 
 def _list(text: str) -> list[str]:

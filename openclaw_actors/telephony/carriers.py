@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.telephony.carrier import Carrier
+from openclaw_actors.telephony.plivo.carrier import PlivoCarrier
+from openclaw_actors.telephony.telnyx.carrier import TelnyxCarrier
 from openclaw_actors.telephony.twilio.carrier import TwilioCarrier
 
-CARRIERS: Mapping[str, Callable[[Settings], Carrier]] = {"twilio": TwilioCarrier}
+CARRIERS: Mapping[str, Callable[[Settings], Carrier]] = {
+    "twilio": TwilioCarrier,
+    "telnyx": TelnyxCarrier,
+    "plivo": PlivoCarrier,
+}
 """By name, which is the transport of their calls; the first of those configured is called over."""
 
 

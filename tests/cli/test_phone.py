@@ -15,8 +15,9 @@ from openclaw_actors.cli.findings import Finding, attempt
 from openclaw_actors.cli.phone_checks import PhoneChecks
 from openclaw_actors.settings.sections import Numbers, Settings
 from openclaw_actors.testkit.host import running_host
-from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.script import RestFault, Script
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
+from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from tests.cli.conftest import EMBEDDED_TOML
 from tests.phone.conftest import API_TOKEN, PERSON, phone_settings
 
@@ -76,7 +77,18 @@ async def test_setup_writes_the_account_points_the_number_here_and_shows_the_twi
 
 async def test_setup_asks_for_all_of_it_and_hints_at_tunnels(run, twilio, tmp_path):
     quiet = ("--greeting", "", "--voice", "", "--port", "9000", "--host", "127.0.0.1")
-    answers = [twilio.account_sid, twilio.auth_token, NUMBER, PUBLIC_URL, "allowlist", PERSON, "", "+1555", "n"]
+    answers = [
+        "twilio",
+        twilio.account_sid,
+        twilio.auth_token,
+        NUMBER,
+        PUBLIC_URL,
+        "allowlist",
+        PERSON,
+        "",
+        "+1555",
+        "n",
+    ]
     result = await run("setup", "--no-check", *EMBEDDED, *quiet, stdin="\n".join(answers) + "\n")
     assert result.exit_code == 0, result.stderr
     for hint in ("cloudflared tunnel --url http://127.0.0.1:9000", "ngrok http 9000", "tailscale funnel 9000"):

@@ -16,8 +16,9 @@ from openclaw_actors.engines.stt import pocketsphinx
 from openclaw_actors.messages import Event
 from openclaw_actors.settings.sections import Auth, Numbers, Outbound, Settings, Twilio
 from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
-from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.line import Line
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.line import Line
+from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from openclaw_actors.testkit.waiting import Waits
 
 PERSON = "+15550100001"

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from openclaw_actors.settings.sections import Outbound
-from openclaw_actors.testkit.providers.twilio.script import Script
+from openclaw_actors.testkit.providers.carrier.script import Script
 from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, lasting_host, phone_host
 
 MESSAGE = "The parcel has come."
