@@ -123,7 +123,7 @@ class Host:
         closing.push_async_callback(self._stop_switchboard)
         self.board = SwitchboardBoard(self.switchboard, self.places, services)
         await self._listen()
-        self._background(_watch_loop())
+        self._background(_watch_loop(lambda: self.readiness()[0]))
         await self.catalogue.start()
         self._background(self._render_own_lines())
         self._background(self._render_hold_sounds(disk_pool))
@@ -273,8 +273,8 @@ class Host:
             _log.error("actors are left at the end; this is a fault", actors=[str(ref) for ref in left])
 
 
-async def _watch_loop() -> None:
-    """Publish each second how late the loop ran at worst, and how deep the mailboxes were."""
+async def _watch_loop(is_ready: Callable[[], bool]) -> None:
+    """Publish each second how late the loop ran at worst, how deep the mailboxes were, and whether calls are taken."""
     while True:
         worst = 0.0
         for _ in range(10):
@@ -283,6 +283,7 @@ async def _watch_loop() -> None:
             worst = max(worst, time.monotonic() - due)
         metrics.event_loop_lag_seconds.set(worst)
         publish_mailboxes()
+        metrics.ready.set(is_ready())
 
 
 async def serve(

@@ -164,8 +164,8 @@ class Agent(StageActor):
 
     async def _speak(self, pieces: AsyncIterator[str | CallControl | Stall], voice: _Phrases, turn: int) -> bool:
         """Whether it was an answer: words, or something to be done; words that no voice can speak are one too."""
-        deadline = self._deadline()
-        last_at = quiet_from = time.monotonic()
+        deadline, meter = self._deadline(), self.meter
+        asked_at = last_at = quiet_from = time.monotonic()
         heard = answered = False
         async for piece in pieces:
             now = time.monotonic()
@@ -184,7 +184,9 @@ class Agent(StageActor):
             answered = answered or bool(piece.strip())
             if not heard:
                 heard = True
+                meter.latency.observe(now - asked_at)
                 self.report(Progress(turn, "first_token", now))
+            meter.characters.inc(len(piece))
             voice.push(piece)
         return answered
 

@@ -19,14 +19,17 @@ from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.media.playout import Playout
-from openclaw_actors.messages import CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
+from openclaw_actors.messages import START_ORDER, CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.engine_meter import EngineMeter, meter_of
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
 from openclaw_actors.settings.sections import CallTool
 from openclaw_actors.turns.vad import Vad
 
 _log = get_logger(__name__)
+
+_WAITS = {stage: metrics.message_wait_seconds.labels(stage=stage) for stage in START_ORDER}
 
 USEFUL_FRAMES = 250
 """5 s of audio through a stage: it works again."""
@@ -130,10 +133,16 @@ class StageActor(LoopActor):
         """Tell the Call, which hears only the current incarnation."""
         self._tell_call(Report(self.stage, self.incarnation, body))
 
+    @property
+    def meter(self) -> EngineMeter:
+        """Of the engine that serves this stage; only the stages that have one may ask."""
+        return meter_of(self.stage, getattr(self.context.engines, self.stage).name)
+
     def retrying(self, error: TransientEngineError) -> None:
         """A passing fault: the engine is asked again in place, which is no restart."""
         self.log.info("tried again", reason=str(error))
         metrics.stage_retries_total.labels(stage=self.stage).inc()
+        self.meter.failed(error.kind)
 
     def count_frame(self) -> None:
         """One more frame passed: now and then that is worth a Useful."""
@@ -159,7 +168,7 @@ class StageActor(LoopActor):
 
     def on_wait(self, seconds: float) -> None:
         """Sampled: how long mail waits."""
-        metrics.message_wait_seconds.labels(stage=self.stage).observe(seconds)
+        _WAITS[self.stage].observe(seconds)
 
     def _tell_call(self, message: Any) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -86,6 +87,7 @@ class Stt(StageActor):
         seconds = len(pcm) / 2 / SAMPLE_RATE
         deadline = self.context.settings.supervision.stt_final_s + seconds / 2
         agreement = self._agreement(utterance)
+        asked_at = time.monotonic()
         try:
             async with asyncio.timeout(deadline):
                 if self._listening is not None:
@@ -95,6 +97,7 @@ class Stt(StageActor):
         except TimeoutError as error:
             engine = self.context.engines.stt.name
             raise SlowEngineError(f"{engine} gave no transcript of {seconds:.1f} s within {deadline:.1f} s") from error
+        self.meter.latency.observe(time.monotonic() - asked_at)
         agreement.hear(text)
         self.report(Heard(utterance, rev, text, final=True, upto=end))
         self.report(Useful())
@@ -110,6 +113,7 @@ class Stt(StageActor):
 
     async def _ask(self, pcm: bytes, *, final: bool) -> str:
         memory, language = self.context.memory, self.context.language
+        self.meter.audio.inc(len(pcm) / 2 / SAMPLE_RATE)
         transcript = await self.context.engines.stt.transcribe(pcm, language=language, final=final)
         memory.language = memory.language or transcript.language
         return transcript.text.strip()
@@ -150,7 +154,8 @@ class Stt(StageActor):
             upto = ring.end
             try:
                 agreement.hear(await self._ask(self._audio(utterance, upto), final=False))
-            except TransientEngineError:
+            except TransientEngineError as error:
+                self.meter.failed(error.kind)
                 continue  # a partial is a courtesy; the final has its own retry
             if agreement.text != said:
                 said = agreement.text

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.engines.protocols import Hearing, StreamingSttEngine
 from openclaw_actors.errors import TransientEngineError
+from openclaw_actors.messages import SAMPLE_RATE
+from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -52,6 +54,7 @@ class Listening:
         on_words: OnWords,
     ) -> None:
         self._session = engine.session(language=language)
+        self._meter = meter_of("stt", engine.name)
         self._memory = memory
         self._start_of = start_of
         self._on_words = on_words
@@ -82,7 +85,7 @@ class Listening:
             try:
                 self._send(utterance, self._memory.ring.end)
             except TransientEngineError as error:
-                log.info("the utterance is sent anew", reason=str(error))
+                self._again(error)
                 self.forget(utterance)
             await asyncio.sleep(FEED_S)
 
@@ -95,10 +98,14 @@ class Listening:
         try:
             transcript = await self._send(utterance, end).finish()
         except TransientEngineError as error:
-            log.info("the utterance is sent anew", reason=str(error))
+            self._again(error)
             self.forget(utterance)
             transcript = await self._send(utterance, end).finish()
         return transcript.text.strip()
+
+    def _again(self, error: TransientEngineError) -> None:
+        log.info("the utterance is sent anew", reason=str(error))
+        self._meter.failed(error.kind)
 
     def forget(self, utterance: int) -> None:
         """Its words are known, or of no use any more."""
@@ -120,6 +127,7 @@ class Listening:
             pcm = self._memory.ring.read(stream.sent_to, end)
             stream.sent_to = end
             stream.hearing.push(pcm)
+            self._meter.audio.inc(len(pcm) / 2 / SAMPLE_RATE)
         return stream.hearing
 
     def _begin(self, utterance: int) -> _Stream:

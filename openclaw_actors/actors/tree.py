@@ -20,6 +20,7 @@ from openclaw_actors.actors.turns import Turns
 from openclaw_actors.errors import EngineError, RefusedEngineError, SlowEngineError, UnavailableEngineError
 from openclaw_actors.messages import START_ORDER, AudioIn, Ping, Restart, Stage
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.turns.vad import EnergyVad
 
@@ -193,6 +194,8 @@ class Tree:
         child.state = "down"
         child.down_at = child.down_at or time.monotonic()
         engine = self._engine(stage)
+        if engine is not None and isinstance(error, EngineError):
+            meter_of(stage, engine.name).failed(error.kind)
         self._owner.stage_lost(stage, error)
         delay = self._delay(stage, child, error, replaced=self._engine(stage) is not engine)
         self._tell_restart(stage, child, error, delay)

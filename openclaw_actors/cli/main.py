@@ -10,6 +10,7 @@ from openclaw_actors import __version__
 from openclaw_actors.cli import config, steer
 from openclaw_actors.cli.call import call
 from openclaw_actors.cli.doctor import doctor
+from openclaw_actors.cli.eval import evaluate
 from openclaw_actors.cli.loadtest import loadtest
 from openclaw_actors.cli.serve import serve
 from openclaw_actors.cli.setup import setup
@@ -28,6 +29,7 @@ app.command()(doctor)
 app.command()(call)
 app.command()(voices)
 app.command()(loadtest)
+app.command(name="eval")(evaluate)
 app.add_typer(steer.app)
 app.add_typer(config.app, name="config")
 

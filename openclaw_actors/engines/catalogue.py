@@ -8,6 +8,7 @@ the moment it is ready. Calls that are up keep the engine that they have.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -16,6 +17,8 @@ from typing import Any, Literal, Protocol, overload, runtime_checkable
 from openclaw_actors.engines.protocols import AgentEngine, Engine, SttEngine, TtsEngine
 from openclaw_actors.engines.recipes import make_engine
 from openclaw_actors.errors import EngineError, RefusedEngineError, UnavailableEngineError
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Settings, Supervision
 
@@ -113,6 +116,8 @@ class Catalogue:
         self._tending: list[asyncio.Task[None]] = []
         self._subscribers: list[Callable[[], object]] = []
         self._changes = asyncio.Event()
+        for kind, candidates in self._stages.items():
+            _initialise(kind, [candidate.engine.name for candidate in candidates])
 
     async def start(self) -> None:
         """Open all engines; return once each stage has one that serves, or all its engines have been tried.
@@ -174,7 +179,7 @@ class Catalogue:
             if certain or (again and self.after(kind, name) is not None):  # the last one serves as well as it can
                 candidate.given_up_at = -inf
                 candidate.doubted.set()
-                self._set(candidate, "unavailable", str(error))
+                self._set(kind, candidate, "unavailable", str(error))
 
     def describe(self) -> dict[str, Any]:
         """What serves, and why the better ones don't: JSON-ready, for the console and for doctor.
@@ -232,7 +237,7 @@ class Catalogue:
                 self._failed(kind, candidate, f"{type(error).__name__}: {error}")
             else:
                 candidate.doubted.clear()
-                self._set(candidate, "serving", "")
+                self._set(kind, candidate, "serving", "")
                 log.info("engine serves", stage=kind, engine=candidate.engine.name)
                 since = clock()
                 await candidate.doubted.wait()
@@ -260,18 +265,27 @@ class Catalogue:
     def _failed(self, kind: Kind, candidate: Candidate, reason: str) -> None:
         if candidate.reason != reason:
             log.warning("engine does not serve", stage=kind, engine=candidate.engine.name, reason=reason)
-        self._set(candidate, "unavailable", reason)
+        self._set(kind, candidate, "unavailable", reason)
 
-    def _set(self, candidate: Candidate, state: State, reason: str) -> None:
+    def _set(self, kind: str, candidate: Candidate, state: State, reason: str) -> None:
         if (candidate.opened, candidate.reason) == (state, reason):
             return
         candidate.opened, candidate.reason = state, reason
+        meter_of(kind, candidate.engine.name).serving.set(state == "serving")
         self._changes.set()
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber()
             except Exception:
                 log.exception("a subscriber of the catalogue failed")
+
+
+def _initialise(kind: Kind, names: Sequence[str]) -> None:
+    """Create the series of these engines, so that the rate over a first event is not lost."""
+    for name in names:
+        meter_of(kind, name).serving.set(0)
+    for old, new in itertools.combinations(names, 2):
+        metrics.engine_switches_total.labels(stage=kind, from_engine=old, to_engine=new)
 
 
 def build_catalogue(settings: Settings) -> Catalogue:

@@ -85,6 +85,8 @@ class JobQueue:
         self._lanes: dict[bool, deque[Job]] = {True: deque(), False: deque()}
         self._news = asyncio.Event()
         self._depth = metrics.pool_queue_depth.labels(pool=pool)
+        for instrument in (metrics.pool_abandoned_total, metrics.pool_batch_jobs):
+            instrument.labels(pool=pool)
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))

@@ -29,7 +29,7 @@ class Concealer:
     """Follows one mono s16 stream of 16 kHz and fills its holes."""
 
     def __init__(self) -> None:
-        self._history = np.zeros(_HISTORY, np.int16)
+        self._before = self._last = np.zeros(_HISTORY, np.int16)
         self._period = np.zeros(_SHORTEST, np.int16)
         self._filled = 0
 
@@ -42,28 +42,31 @@ class Concealer:
             samples = samples.copy()
             samples[:blend] = np.rint(samples[:blend] * rise + tail * (1 - rise)).astype(np.int16)
             self._filled = 0
-        if len(samples) >= _HISTORY:
-            self._history = samples[-_HISTORY:].copy()
-        elif len(samples):
-            self._history = np.concatenate((self._history[len(samples) :], samples))
+        if len(samples):
+            # Two pieces of 20 ms hold the history; they are joined only when there is a hole.
+            short = len(samples) + len(self._last) < _HISTORY
+            self._before = np.concatenate((self._before, self._last))[-_HISTORY:] if short else self._last
+            self._last = samples
         return samples
 
     def conceal(self, count: int) -> Samples:
         """The next ``count`` samples of a hole."""
         if not self._filled:
-            self._period = self._history[-self._pitch() :]
+            history = np.concatenate((self._before, self._last))[-_HISTORY:]
+            self._period = history[-_pitch(history) :]
         at = self._filled + np.arange(count)
         self._filled += count
         gain = np.clip(1 - at / _FADE, 0, 1)
         repeated = self._period[at % len(self._period)]
         return np.rint(repeated * gain).astype(np.int16)
 
-    def _pitch(self) -> int:
-        """The lag, in samples, at which the last 10 ms are most like what was before them."""
-        sound = self._history.astype(np.float64)
-        template = sound[-_TEMPLATE:]
-        lags = np.arange(_SHORTEST, _LONGEST + 1)
-        windows = np.lib.stride_tricks.sliding_window_view(sound[:-_SHORTEST], _TEMPLATE)[::-1][: len(lags)]
-        energies = np.einsum("ij,ij->i", windows, windows)
-        likeness = windows @ template / np.sqrt(energies + 1)
-        return int(lags[int(np.argmax(likeness))])
+
+def _pitch(history: Samples) -> int:
+    """The lag, in samples, at which the last 10 ms are most like what was before them."""
+    sound = history.astype(np.float64)
+    template = sound[-_TEMPLATE:]
+    lags = np.arange(_SHORTEST, _LONGEST + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(sound[:-_SHORTEST], _TEMPLATE)[::-1][: len(lags)]
+    energies = np.einsum("ij,ij->i", windows, windows)
+    likeness = windows @ template / np.sqrt(energies + 1)
+    return int(lags[int(np.argmax(likeness))])

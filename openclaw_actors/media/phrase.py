@@ -30,6 +30,8 @@ class Phrase:
     pcm: bytearray = field(default_factory=bytearray)
     on_the_way: int = 0
     played: int = 0
+    dry: bool = False
+    """Its next packet was due and not there."""
     complete: bool = False
     ends_turn: bool = False
     words: list[WordTime] = field(default_factory=list)

@@ -18,6 +18,7 @@ from openclaw_actors.media.codecs import Codec
 from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
 from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
+from openclaw_actors.observability import metrics
 
 __all__ = ["PACKET_S", "FarBuffer", "Playout", "Rest"]
 
@@ -60,12 +61,21 @@ class Playout:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
         if taken is None or taken.phrase is None:
+            if taken is None and self._queue:
+                self._run_dry(self._queue[0])
             self.sent.silence()
             return self.codec.silence if taken is None else taken.packet
         at = taken.phrase.played * self._packet_bytes
         self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
         self._hear(taken.phrase)
         return taken.packet
+
+    def _run_dry(self, phrase: Phrase) -> None:
+        """Count a gap in the middle of a phrase, once: its voice is slower than speech."""
+        waits = phrase.played and not (phrase.packets or phrase.complete)
+        if waits and not phrase.dry and not self._held(phrase):
+            phrase.dry = True
+            metrics.playout_gaps_total.inc()
 
     def send_ahead(self, far: FarBuffer | None) -> None:
         """From now on ``far`` takes `send_packet` and tells `heard`; with None, somebody takes `next_packet` again.
@@ -179,6 +189,7 @@ class Playout:
             self._queue.append(phrase)
         phrase.text = speech.text or phrase.text
         phrase.packets.extend(speech.packets)
+        phrase.dry = False
         phrase.pcm += speech.pcm
         phrase.words.extend(speech.words)
         phrase.complete = speech.ends_phrase

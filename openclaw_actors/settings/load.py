@@ -28,7 +28,15 @@ from openclaw_actors.settings.plug_ins import KINDS
 from openclaw_actors.settings.sections import Settings
 
 ENVIRONMENT_PREFIX = "OPENCLAW_ACTORS_"
-NOT_SETTINGS = frozenset({"OPENCLAW_ACTORS_TOKEN", "OPENCLAW_ACTORS_URL"})
+NOT_SETTINGS = frozenset(
+    {
+        "OPENCLAW_ACTORS_TOKEN",
+        "OPENCLAW_ACTORS_URL",
+        "OPENCLAW_ACTORS_JUDGE_URL",
+        "OPENCLAW_ACTORS_JUDGE_MODEL",
+        "OPENCLAW_ACTORS_JUDGE_KEY",
+    }
+)
 """The command line's own variables."""
 
 _SECRET_FILE_BYTES = 65_536

@@ -206,10 +206,16 @@ class Caller(Party):
         after: float = 0.0,
     ) -> ReceivedEvent:
         """The first event of this type whose data satisfies ``predicate``, among those come after ``after``."""
+        seen = 0
 
         def found(_: float) -> ReceivedEvent | None:
-            matches = (e for e in self.events if e.type == kind and e.arrived_at >= after and predicate(e.data))
-            return next(matches, None)
+            nonlocal seen  # each is judged once: this is asked 50 times a second, and a long call has thousands
+            while seen < len(self.events):
+                event = self.events[seen]
+                seen += 1
+                if event.type == kind and event.arrived_at >= after and predicate(event.data):
+                    return event
+            return None
 
         return await self._waits.until(found, timeout_s, f"event {kind}")
 

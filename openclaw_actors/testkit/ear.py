@@ -6,6 +6,7 @@ behind that is not the host's. The ear therefore takes a packet when it arrives,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -128,7 +129,8 @@ class Ear:
 
     def onset_after(self, after: float) -> float | None:
         """The first onset at or after ``after`` (monotonic seconds), if there was one yet."""
-        return next((onset for onset in self.onsets if onset >= after), None)
+        at = bisect_left(self.onsets, after)
+        return self.onsets[at] if at < len(self.onsets) else None
 
     def quiet_s(self, now: float) -> float:
         """How long nothing loud came, in seconds.

@@ -11,6 +11,7 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import AudioIn
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.transports.line_quality import Leg, LineQuality
 from openclaw_actors.transports.peer import PeerListener
 from openclaw_actors.transports.timeline import GRACE_S, Timeline
 
@@ -28,14 +29,23 @@ class Inbound:
 
     Args:
         codec: of the packets.
+        line: told how the sound came.
         grace: as of a Timeline.
         clock: monotonic seconds.
     """
 
-    def __init__(self, codec: Codec, *, grace: float = GRACE_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        line: LineQuality,
+        *,
+        grace: float = GRACE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.received_at = 0.0
         """When the last packet arrived; 0: none yet."""
         self._codec = codec
+        self._line = line
         self._grace = grace
         self._clock = clock
         self._timeline: Timeline | None = None
@@ -44,6 +54,7 @@ class Inbound:
         self._timer_at = 0.0
         self._granted = False
         self._lost = 0
+        self._missing = 0
         self._reported_at = 0.0
         self._complained = False
         self._counter = metrics.rtp_packets_total.labels(direction="inbound")
@@ -59,6 +70,11 @@ class Inbound:
         self._listener = listener
         self._timeline = Timeline(self._codec, start, self._grace)
         self._lost = 0
+
+    def missed(self, packets: int) -> None:
+        """So many packets did not come, as the far end says itself."""
+        self._missing += packets
+        metrics.rtp_packets_lost_total.inc(packets)
 
     def receive(self, packet: RtpAudio) -> None:
         """Take a packet; never raises (an exception would end aiortc's reading task, and so the call)."""
@@ -76,6 +92,8 @@ class Inbound:
     def close(self) -> None:
         """Tell no more."""
         self._disarm()
+        if self._timeline is not None:
+            self._look(self._timeline)
         self._timeline = self._listener = None
 
     def _tell(self, frames: list[AudioIn]) -> None:
@@ -95,6 +113,13 @@ class Inbound:
         if now - self._reported_at >= _REPORT_EVERY_S:
             self._reported_at = now
             metrics.rtp_jitter_seconds.observe(timeline.jitter.clock.jitter)
+            self._look(timeline)
+
+    def _look(self, timeline: Timeline) -> None:
+        """A pause of the sender is no loss: what counts are the packets that it did send."""
+        missed = timeline.jitter.lost + self._missing
+        useless = timeline.dropped + timeline.undecodable
+        self._line.look(Leg(timeline.packets + missed, missed + useless), timeline.jitter.target)
 
     def _arm(self, timeline: Timeline) -> None:
         """See that the timer fires no later than the deadline; one that fires too early finds nothing to do.

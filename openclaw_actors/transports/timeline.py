@@ -5,13 +5,12 @@ Pure: the time is passed in. What comes out are AudioIn frames of 20 ms whose st
 
 from __future__ import annotations
 
-import av
 import numpy as np
 
-from openclaw_actors.media.codecs import OPUS, Codec
+from openclaw_actors.media.codecs import Codec
 from openclaw_actors.media.concealment import Concealer, Samples
+from openclaw_actors.media.decoders import UndecodableError, decoder
 from openclaw_actors.media.jitter import JitterBuffer, RtpAudio
-from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
 
 GRACE_S = 0.04
@@ -47,10 +46,11 @@ class Timeline:
         """Packets that the decoder refused."""
         self.dropped = 0
         """Packets whose time had passed, or that ran ahead of real time."""
+        self.packets = 0
+        """Packets that the jitter buffer let through, these two included."""
         self._codec = codec
         self._grace = grace
-        self._decoder = _decoder(codec)
-        self._resampler = Resampler(codec.clock_rate, SAMPLE_RATE, primed=True)
+        self._decoder = decoder(codec)
         self._concealer = Concealer()
         self._start = start
         self._pending = bytearray()
@@ -94,6 +94,7 @@ class Timeline:
     def _play(self, packet: RtpAudio) -> list[AudioIn]:
         if not packet.payload:  # padding, sent to probe the route
             return []
+        self.packets += 1
         now = packet.arrived_at
         self._earn(now)
         if not self._begun or packet.source != self._source:
@@ -145,12 +146,10 @@ class Timeline:
     def _decode(self, packet: RtpAudio) -> Samples:
         """16 kHz samples of a packet; of one that is broken, none: the next packet shows the hole."""
         try:
-            frames = self._decoder.decode(av.Packet(packet.payload))
-            pcm = b"".join(self._resampler.push_frame(frame) for frame in frames)
-        except (av.FFmpegError, ValueError):
+            return self._decoder.decode(packet.payload)
+        except UndecodableError:
             self.undecodable += 1
             return np.zeros(0, np.int16)
-        return np.frombuffer(pcm, np.int16)
 
     # --- the line -----------------------------------------------------------------------------------------------
 
@@ -171,11 +170,15 @@ class Timeline:
 
     def _append(self, samples: Samples, now: float, *, concealed: bool = False) -> list[AudioIn]:
         """Lengthen the line; returns the frames that this completes."""
-        self._pending += samples.tobytes()
         self._credit -= len(samples) / SAMPLE_RATE
         ticks = len(samples) * self._codec.clock_rate // SAMPLE_RATE
         self._expected = (self._expected + ticks) & 0xFFFF_FFFF
         self._filled_at = max(now, self._filled_at)
+        if len(samples) == FRAME and not self._pending:  # nearly always
+            self._concealed = False
+            self._start += FRAME
+            return [AudioIn(self._start - FRAME, samples.tobytes(), now, concealed)]
+        self._pending += samples.tobytes()
         frames: list[AudioIn] = []
         self._concealed |= concealed
         while len(self._pending) >= _FRAME_BYTES:
@@ -184,14 +187,3 @@ class Timeline:
             self._start += FRAME
             self._concealed = concealed and bool(self._pending)
         return frames
-
-
-def _decoder(codec: Codec) -> av.AudioCodecContext:
-    """A mono decoder: libopus mixes a stereo sender down, for a third less work than decoding both sides."""
-    decoder = av.CodecContext.create("libopus" if codec is OPUS else "pcm_mulaw", "r")
-    assert isinstance(decoder, av.AudioCodecContext)  # noqa: S101 - both are audio; this tells mypy
-    decoder.layout = "mono"
-    decoder.format = "s16"
-    decoder.sample_rate = codec.clock_rate
-    decoder.thread_count = 1
-    return decoder

@@ -7,12 +7,21 @@ import inspect
 import threading
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, rtcrtpreceiver
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, rtcdtlstransport, rtcrtpreceiver
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtpPacket
 
+from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.jitter import RtpAudio
-from openclaw_actors.transports.webrtc.aiortc_private import ice_connections, tap_receiver
+from openclaw_actors.transports.webrtc.aiortc_private import (
+    DirectReceiver,
+    ice_connections,
+    receiver_report,
+    send_directly,
+    tap_receiver,
+)
+from openclaw_actors.transports.webrtc.outbound import OutboundTrack
+from openclaw_actors.transports.webrtc.pacer import Pacer
 
 
 @pytest.fixture
@@ -99,3 +108,60 @@ async def test_each_transport_has_one_aioice_connection():
 async def test_a_sender_passes_an_encoded_packet_on_as_it_is():
     source = inspect.getsource(__import__("aiortc").RTCRtpSender._next_encoded_frame)
     assert "self.__encoder.pack(data)" in source
+
+
+async def test_a_sender_keeps_what_the_far_end_reports_where_we_look_for_it():
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    sender = pc.addTransceiver("audio").sender
+    assert receiver_report(pc) is None
+    lost = RtcpReceiverInfo(
+        ssrc=sender._ssrc, fraction_lost=64, packets_lost=3, highest_sequence=9, jitter=8, lsr=0, dlsr=0
+    )
+    await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[lost]))
+    report = receiver_report(pc)
+    assert (report.packetsLost, report.roundTripTime) == (3, None)
+    assert report.packetsReceived + report.packetsLost == 0, "packets sent: none yet"
+    await pc.close()
+
+
+async def test_a_receiver_has_the_names_that_the_direct_way_reads(receiver):
+    DirectReceiver(receiver, lambda _: None)
+    source = inspect.getsource(rtcrtpreceiver.RTCRtpReceiver._handle_rtp_packet)
+    assert "codec = self.__codecs.get(packet.payload_type)" in source
+    assert "self.__remote_streams[packet.ssrc].add(packet)" in source
+    assert "if not self._enabled:" in source
+    receive = inspect.getsource(rtcdtlstransport.RTCDtlsTransport._recv_next)
+    assert "data = self._rx_srtp.unprotect(data)" in receive
+
+
+def test_a_streams_statistics_read_a_packets_numbers_and_nothing_else():
+    class Numbers:
+        __slots__ = ("sequence_number", "timestamp")
+
+        def __init__(self, number: int) -> None:
+            self.sequence_number, self.timestamp = number, 960 * number
+
+    statistics = rtcrtpreceiver.StreamStatistics(48_000)
+    for number in (1, 2, 4):
+        statistics.add(Numbers(number))
+    assert (statistics.packets_received, statistics.packets_lost) == (3, 1)
+
+
+async def test_a_sender_has_the_names_that_the_direct_way_sets():
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    track = OutboundTrack(OPUS)
+    sender = pc.addTrack(track)
+    send_directly(sender, track, Pacer())
+    assert "self._run_rtp(parameters.codecs[0])" in inspect.getsource(RTCRtpSender.send)
+    stop = inspect.getsource(RTCRtpSender.stop)
+    assert "self.__rtp_started.wait()" in stop
+    assert "self.__rtp_exited.wait()" in stop
+    run = inspect.getsource(RTCRtpSender._run_rtp)
+    for name in ("ntp_timestamp = ", "rtp_timestamp = ", "octet_count += ", "packet_count += "):
+        assert f"self.__{name}" in run, "aiortc's sender reports tell these"
+    await pc.close()
+
+
+async def test_a_sender_without_these_names_is_refused_in_words():
+    with pytest.raises(RuntimeError, match=r'set webrtc\.rtp = "stock" until then'):
+        send_directly(object(), object(), Pacer())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import SecretStr
 from tts_samples import within
@@ -13,6 +15,7 @@ from openclaw_actors.errors import (
     UnavailableEngineError,
 )
 from openclaw_actors.messages import Line
+from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import OpenAiAgent
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import Fault, StubPlan
@@ -63,6 +66,27 @@ async def test_the_model_is_told_the_whole_conversation_as_it_was_heard(stub, en
         {"role": "user", "content": "Wait"},
         {"role": "user", "content": "And now?"},
     ]
+
+
+def tokens(direction: str) -> float:
+    labels = {"engine": "openai", "direction": direction}
+    return metrics.REGISTRY.get_sample_value("openclaw_actors_engine_tokens_total", labels) or 0.0
+
+
+async def test_what_an_answer_costs_is_counted_as_the_server_tells_it(stub, engine_for):
+    engine = engine_for(stub.base_url)
+    taken, given = tokens("in"), tokens("out")
+    await within(answer(engine, request()))
+    assert tokens("in") > taken
+    assert tokens("out") - given == 5, "It is sunny in Paris."
+
+
+async def test_a_server_that_knows_no_stream_options_is_asked_without_them(stub, engine_for):
+    stub.plan = replace(stub.plan, tells_usage=False)
+    engine = engine_for(stub.base_url)
+    for _ in range(2):
+        assert "".join(await within(answer(engine, request()))) == "It is sunny in Paris."
+    assert ["stream_options" in asked.body for asked in stub.of("chat")] == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +179,7 @@ async def test_a_model_that_falls_silent_is_given_up(stub, engine_for, monkeypat
     ids=lambda value: f"{value.kind} {value.status}" if isinstance(value, Fault) else None,
 )
 async def test_a_server_need_not_list_its_models_to_serve(stub, engine_for, fault, serves):
-    stub.fail("models", fault)
+    stub.fail_always("models", fault)
     engine = engine_for(stub.base_url)
     if serves:
         await within(engine.open())

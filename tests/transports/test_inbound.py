@@ -12,6 +12,7 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import AudioIn
 from openclaw_actors.observability import metrics
 from openclaw_actors.transports.inbound import Inbound
+from openclaw_actors.transports.line_quality import LineQuality
 
 from .conftest import CALLER_HZ, Listener, Tone
 
@@ -24,7 +25,7 @@ def packets(count: int, first: int = 0) -> list[RtpAudio]:
 
 @pytest.fixture
 def inbound():
-    inbound = Inbound(OPUS)
+    inbound = Inbound(OPUS, LineQuality("test"))
     yield inbound
     inbound.close()
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
 
 import openai
+from openai.types import CompletionUsage
 from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 from openclaw_actors.engines.agent.call_tools import CallTools, ToolCall, Used
@@ -15,6 +16,10 @@ from openclaw_actors.engines.openai_service import faults
 from openclaw_actors.engines.protocols import CallControl, EndCall, TransferCall
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.messages import Line
+from openclaw_actors.observability.engine_meter import EngineMeter
+
+TELL_USAGE = {"stream_options": {"include_usage": True}}
+"""Of a request's body: tell what the answer has cost, in a last chunk."""
 
 ROUNDS = 4
 """Requests for one answer: a model that still calls tools then must answer without. Each is a wait of the caller's."""
@@ -24,7 +29,7 @@ _WANTED = 8
 
 
 async def converse(
-    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any], tools: CallTools
+    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any], tools: CallTools, meter: EngineMeter
 ) -> AsyncGenerator[str | CallControl, None]:
     """Ask, do what the model calls tools for, tell it what came of that, and so on until it has answered.
 
@@ -33,6 +38,7 @@ async def converse(
         who: begins the text of every error.
         request: the body, without ``stream`` and ``tools``; extra headers under ``extra_headers``.
         tools: what is offered.
+        meter: told the tokens, where the server tells them.
 
     Raises:
         EngineError: by kind; transient if the answer is empty.
@@ -43,7 +49,7 @@ async def converse(
         if number == ROUNDS and tools:
             body["tool_choice"] = "none"
         text, calls = "", list[ToolCall]()
-        async with contextlib.aclosing(stream_answer(client, who, body)) as answer:
+        async with contextlib.aclosing(stream_answer(client, who, body, meter)) as answer:
             async for piece in answer:
                 if isinstance(piece, ToolCall):
                     calls.append(piece)
@@ -88,7 +94,7 @@ def _round(text: str, calls: Sequence[ToolCall], used: Sequence[Used]) -> list[d
 
 
 async def stream_answer(
-    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any]
+    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any], meter: EngineMeter
 ) -> AsyncGenerator[str | ToolCall, None]:
     """Ask once; yield the answer's text as it comes, then the tools it calls.
 
@@ -102,7 +108,9 @@ async def stream_answer(
         stream = await client.chat.completions.create(stream=True, **request)
         try:
             async for chunk in stream:
-                # Some servers send a last chunk that has usage and no choices.
+                # The last one has no choices: it tells the usage, if that was asked for (and of some servers, if not).
+                if chunk.usage is not None:
+                    _count(chunk.usage, meter)
                 if not chunk.choices:
                     continue
                 delta = chunk.choices[0].delta
@@ -113,6 +121,14 @@ async def stream_answer(
             await stream.close()
     for call in calls.whole():
         yield call
+
+
+def _count(usage: CompletionUsage, meter: EngineMeter) -> None:
+    """Servers leave out what they do not know, and then the field is not even there."""
+    for counter, field in ((meter.tokens_in, "prompt_tokens"), (meter.tokens_out, "completion_tokens")):
+        tokens = getattr(usage, field, None)
+        if isinstance(tokens, int) and tokens > 0:
+            counter.inc(tokens)
 
 
 class _Calls:

@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from openclaw_actors.engines.agent.call_tools import CallTools
-from openclaw_actors.engines.agent.chat import as_messages, converse, go_on_after, paragraphs, said_first
+from openclaw_actors.engines.agent.chat import TELL_USAGE, as_messages, converse, go_on_after, paragraphs, said_first
 from openclaw_actors.engines.openai_service import OPENAI_URL, connect, probe
 from openclaw_actors.engines.protocols import AgentRequest, CallControl
 from openclaw_actors.errors import EngineError, UnavailableEngineError
 from openclaw_actors.messages import Line
+from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Destination, OpenAiAgent
 
@@ -42,7 +43,8 @@ class OpenAiAgentEngine:
         self._base_url = settings.base_url or OPENAI_URL
         self._key = settings.api_key.get_secret_value()
         self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
-        self._takes_tools = True
+        self._takes_tools = self._tells_usage = True
+        self._meter = meter_of("agent", self.name)
 
     async def open(self) -> None:
         """See whether the server answers.
@@ -57,7 +59,7 @@ class OpenAiAgentEngine:
             raise UnavailableEngineError("which language model? set agent.openai.model")
         if self._client.is_closed():
             self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
-        self._takes_tools = True
+        self._takes_tools = self._tells_usage = True
         await probe(self._client, _WHO)
 
     async def warm(self) -> None:
@@ -75,23 +77,32 @@ class OpenAiAgentEngine:
             EngineError: by kind; transient if the answer is empty.
         """
         body = {"model": self._settings.model, "messages": self._messages(request)}
-        tools = CallTools(request.tools if self._takes_tools else (), self._destinations)
         begun = False
-        try:
-            async with contextlib.aclosing(converse(self._client, _WHO, body, tools)) as answer:
-                async for piece in answer:
-                    begun = True
-                    yield piece
-                return
-        except EngineError as error:
-            # Ollama ("does not support tools"), llama.cpp and vLLM ("… tool choice requires …") refuse such a request.
-            if begun or not tools or "tool" not in str(error).lower():
-                raise
-            log.warning("the model takes no tools: it can't steer its calls", reason=str(error))
+        while True:
+            tools = CallTools(request.tools if self._takes_tools else (), self._destinations)
+            wants = body | (TELL_USAGE if self._tells_usage else {})
+            try:
+                async with contextlib.aclosing(converse(self._client, _WHO, wants, tools, self._meter)) as answer:
+                    async for piece in answer:
+                        begun = True
+                        yield piece
+                    return
+            except EngineError as error:
+                if begun or not self._can_do_without(str(error), tools):
+                    raise
+
+    def _can_do_without(self, refusal: str, tools: CallTools) -> bool:
+        """Whether a request was refused for something that it need not have; then it has it no more."""
+        if self._tells_usage and "stream_options" in refusal:
+            log.info("the server does not tell what answers cost in tokens", reason=refusal)
+            self._tells_usage = False
+            return True
+        # Ollama ("does not support tools"), llama.cpp and vLLM ("… tool choice requires …") refuse such a request.
+        if tools and "tool" in refusal.lower():
+            log.warning("the model takes no tools: it can't steer its calls", reason=refusal)
             self._takes_tools = False
-        async with contextlib.aclosing(converse(self._client, _WHO, body, CallTools((), ()))) as answer:
-            async for piece in answer:
-                yield piece
+            return True
+        return False
 
     async def aclose(self) -> None:
         """Close its connections."""

@@ -14,11 +14,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from openclaw_actors.engines.agent.call_tools import CallTools
-from openclaw_actors.engines.agent.chat import converse, last_answer, paragraphs, stream_answer
+from openclaw_actors.engines.agent.chat import TELL_USAGE, converse, last_answer, paragraphs, stream_answer
 from openclaw_actors.engines.agent.report import report_text
 from openclaw_actors.engines.openai_service import connect, probe
 from openclaw_actors.engines.protocols import AgentRequest, CallControl, CallReport, StayQuiet
 from openclaw_actors.errors import EngineError, TransientEngineError, UnavailableEngineError
+from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Destination, OpenClaw
 
@@ -61,6 +62,7 @@ class OpenClawEngine:
         # A tool may run silently for as long as the first word may take; the stage's deadline comes first.
         self._silence_s = first_token_s + 5
         self._client = connect(settings.base_url, self._token, silence_s=self._silence_s)
+        self._meter = meter_of("agent", self.name)
         self._warming: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -98,7 +100,7 @@ class OpenClawEngine:
         }
         began = asyncio.get_running_loop().time()
         try:
-            async with contextlib.aclosing(stream_answer(self._client, _WHO, body)) as answer:
+            async with contextlib.aclosing(stream_answer(self._client, _WHO, body, self._meter)) as answer:
                 async for _ in answer:
                     pass
         except EngineError as error:
@@ -118,8 +120,9 @@ class OpenClawEngine:
             "model": self._model(request.agent),
             "messages": [{"role": "system", "content": prompt}, {"role": "user", "content": request.text}],
             **self._session(request.agent, request.caller, request.call_id),
+            **TELL_USAGE,
         }
-        async with contextlib.aclosing(_spoken(converse(self._client, _WHO, body, tools))) as answer:
+        async with contextlib.aclosing(_spoken(converse(self._client, _WHO, body, tools, self._meter))) as answer:
             async for piece in answer:
                 yield piece
 
@@ -137,8 +140,9 @@ class OpenClawEngine:
                 {"role": "user", "content": report_text(report, summary=self._settings.after_call == "summary")}
             ],
             **self._chat_for(report),
+            **TELL_USAGE,
         }
-        async with contextlib.aclosing(stream_answer(self._client, _WHO, body)) as answer:
+        async with contextlib.aclosing(stream_answer(self._client, _WHO, body, self._meter)) as answer:
             async for _ in answer:
                 pass
 

@@ -13,6 +13,7 @@ from openclaw_actors.errors import BrokenEngineError, EngineError
 from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
 from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
 from openclaw_actors.messages import WordTime
+from openclaw_actors.observability.engine_meter import meter_of
 
 _FIRST_SLICE_S = 0.06
 """Sound encoded at a time until the first packets are out: 0.7 ms of work."""
@@ -149,6 +150,9 @@ class Rendering:
             await asyncio.gather(reader, return_exceptions=True)
 
     async def _read(self) -> None:
+        meter, asked_at = meter_of("tts", self._engine.name), self._loop.time()
+        meter.characters.inc(len(self._phrase.text))
+        made = 0
         try:
             sound = self._engine.speak(self._phrase.text, self._phrase.voice)
             async with contextlib.aclosing(sound):  # type: ignore[type-var]  # an async generator in all engines
@@ -156,9 +160,13 @@ class Rendering:
                     if isinstance(piece, WordTime):
                         self._words.append(piece)
                         continue
+                    if not made:
+                        meter.latency.observe(self._loop.time() - asked_at)
+                    made += len(piece)
                     self._pcm += piece
                     self._more_pcm.set()
         finally:
+            meter.audio.inc(made / 2 / self._engine.sample_rate)
             self._pcm_ends = True
             self._more_pcm.set()
 

@@ -79,7 +79,7 @@ class Crowd:
         if self._process is None or self._process.stdin is None:
             raise RuntimeError("not started")
         self._process.stdin.write(b"stop\n")
-        async with asyncio.timeout(_TURN_S * 2 + _LAST_S * 3):
+        async with asyncio.timeout(_TURN_S * 2 + _LAST_S * 4):  # the turn under way, the last one, and hanging up
             went = Went(**json.loads(await self._line()))
             await self._process.wait()
         return went

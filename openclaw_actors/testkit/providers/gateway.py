@@ -103,7 +103,10 @@ class FakeGateway(FakeServer):
             await self._event(response, {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})
         else:
             await self._event(response, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-            await self._event(response, {"choices": [], "usage": {"total_tokens": 3}})
+            if self.runs[-1].body.get("stream_options", {}).get("include_usage"):
+                words = len(self.answer)
+                spent = {"prompt_tokens": 40, "completion_tokens": words, "total_tokens": 40 + words}
+                await self._event(response, {"choices": [], "usage": spent})
         await response.write(b"data: [DONE]\n\n")
         return response
 

@@ -13,11 +13,11 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from aiohttp import BodyPartReader, web
@@ -214,6 +214,8 @@ class OpenAiStub(FakeServer):
         async with self._request("chat", request, body) as fault:
             if fault and fault.kind in {"garbage", "empty"} and not body.get("stream"):
                 return _nonsense(fault)
+            if "stream_options" in body and not self.plan.tells_usage:
+                raise _problem(400, "Unrecognized request argument supplied: stream_options")
             if body.get("tools") and not self.plan.takes_tools:
                 raise _problem(400, f"{body.get('model')} does not support tools")
             await asyncio.sleep(self.plan.first_token_s)
@@ -251,6 +253,10 @@ class OpenAiStub(FakeServer):
             await _send_event(response, head | {"choices": [choice]})
         last = {"index": 0, "delta": {}, "finish_reason": _finish(answer)}
         await _send_event(response, head | {"choices": [last]})
+        if body.get("stream_options", {}).get("include_usage"):
+            spent, said = sum(len(str(message)) for message in body["messages"]) // 4, len(_tokens(answer.text))
+            usage = {"prompt_tokens": spent, "completion_tokens": said, "total_tokens": spent + said}
+            await _send_event(response, head | {"choices": [], "usage": usage})
         await response.write(b"data: [DONE]\n\n")
         return response
 
@@ -353,17 +359,29 @@ def main(argv: list[str] | None = None, out: Callable[[str], object] = sys.stdou
     parser.add_argument("--port", type=int, default=0)
     for name in ("stt-delay-s", "first-token-s", "token-s", "tts-delay-s", "leading-silence-s"):
         parser.add_argument(f"--{name}", type=float, default=getattr(plan, name.replace("-", "_")))
+    parser.add_argument(
+        "--fail", action="append", default=[], metavar="ROUTE:STATUS", help="such as chat:401: every such request fails"
+    )
     options = vars(parser.parse_args(argv))
-    port = options.pop("port")
-    asyncio.run(_serve(StubPlan(**options), port, out))
+    port, fail = options.pop("port"), options.pop("fail")
+    try:
+        faults = {route: Fault("status", int(status)) for route, _, status in (each.partition(":") for each in fail)}
+    except ValueError:
+        parser.error("--fail is ROUTE:STATUS, such as chat:401")
+    unknown = faults.keys() - set(get_args(Route))
+    if unknown:
+        parser.error(f"--fail: there is no route {', '.join(unknown)}; there are {', '.join(get_args(Route))}")
+    asyncio.run(_serve(StubPlan(**options), port, out, faults))
 
 
-async def _serve(plan: StubPlan, port: int, out: Callable[[str], object]) -> None:
+async def _serve(plan: StubPlan, port: int, out: Callable[[str], object], faults: Mapping[str, Fault]) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     try:
         async with OpenAiStub(plan, port) as stub:
+            for route, fault in faults.items():
+                stub.fail_always(cast("Route", route), fault)
             out(f"OpenAI stub: {stub.base_url}\n")
             sys.stdout.flush()
             while await reader.read(4096):

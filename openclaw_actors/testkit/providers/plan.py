@@ -69,6 +69,7 @@ class StubPlan:
         leading_silence_s: a voice begins with so much silence, as edge-tts and others do (185 ms measured).
         voice: the sound after that; None: a buzz of 70 ms a character.
         api_key: when set, any other bearer token is answered 401.
+        tells_usage: a server that does not refuses a request with ``stream_options``.
         takes_tools: a model that does not refuses a request with ``tools``, as Ollama does.
     """
 
@@ -85,4 +86,5 @@ class StubPlan:
     leading_silence_s: float = 0.185
     voice: Speak | None = None
     api_key: str = ""
+    tells_usage: bool = True
     takes_tools: bool = True

@@ -14,6 +14,7 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.transports.inbound import Inbound
+from openclaw_actors.transports.line_quality import LineQuality
 from openclaw_actors.transports.media_streams.framing import Digit, MarkEchoed, Media, Started, Stopped, StreamEvent
 from openclaw_actors.transports.media_streams.leg import CarrierLeg
 from openclaw_actors.transports.media_streams.sent_ahead import MARK_EVERY, SentAhead
@@ -67,7 +68,8 @@ class MediaStreamPeer:
         self._wake = asyncio.Event()
         self._clears = False
         self._ahead = SentAhead()
-        self._inbound = Inbound(PCMU, grace=_GRACE_S, clock=clock)
+        self._line = LineQuality(carrier)
+        self._inbound = Inbound(PCMU, self._line, grace=_GRACE_S, clock=clock)
         self._pieces = 0
         self._chunk = 0
         self._expected = 0
@@ -150,6 +152,7 @@ class MediaStreamPeer:
                 self._hear(event, in_order=in_order)
             case MarkEchoed(name):
                 self._played(self._ahead.echoed(name, self._clock()))
+                self._line.round_trip_s = self._ahead.round_trip_s
             case Digit(digit):
                 if self._listener is not None:
                     self._listener.on_dtmf(digit)
@@ -163,7 +166,7 @@ class MediaStreamPeer:
         if missing == 0 and abs(at - self._expected) <= _SLACK:
             at = self._expected
         elif missing > 0 and self._pieces and in_order:
-            metrics.rtp_packets_lost_total.inc(missing)
+            self._inbound.missed(missing)
         if missing >= 0:
             self._chunk, self._expected = media.chunk, at + len(media.payload)
         self._pieces += 1

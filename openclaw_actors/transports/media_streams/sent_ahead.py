@@ -37,7 +37,10 @@ class SentAhead:
         self._marked = 0
         self._heard = 0
         self._anchor = (0, 0.0)
+        self._run_began = (0, 0.0)
         self._pending: deque[_Mark] = deque()
+        self.round_trip_s = 0.0
+        """How much later than its sound's end an echo last came: to the far end, to its ear, and back; 0: not known."""
 
     @property
     def unmarked(self) -> int:
@@ -53,6 +56,7 @@ class SentAhead:
         if self._played(now) >= self._sent:
             # Its buffer was empty: what comes now is played from its next 20 ms on.
             self._anchor = (self._sent, now + PACKET_S)
+            self._run_began = (self._sent, now)
         self._sent += packets
 
     def mark(self, now: float) -> str:
@@ -72,6 +76,9 @@ class SentAhead:
             mark = self._pending.popleft()
             if mark.name == name:
                 self._anchor = (mark.position, now)
+                began, at = self._run_began
+                if mark.position > began:  # else it is the end of a run before, whose beginning is forgotten
+                    self.round_trip_s = max(0.0, now - at - (mark.position - began) * PACKET_S)
                 return self._hear(mark.position)
         return 0
 
@@ -92,6 +99,7 @@ class SentAhead:
         self._run += 1
         self._sent = self._marked = self._heard = 0
         self._anchor = (0, 0.0)
+        self._run_began = (0, 0.0)
         self._pending.clear()
 
     def _hear(self, position: int) -> int:

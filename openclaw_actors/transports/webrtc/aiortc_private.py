@@ -1,32 +1,59 @@
 """The one file that knows private names of aiortc (1.16); tests/contracts/test_aiortc.py fails when they change.
 
-Two of them are used:
+What is done with them:
 
 - ``RTCRtpReceiver`` hands each packet to its jitter buffer's ``add`` and what that returns, one frame at most, to
   a queue that a decoder thread reads. Both are replaced before media flows, so that encoded packets come to us on
   the event loop: decoding them there takes 20-40 µs, which is less than the hand-over from a thread (17 µs and a
   wake-up), and saves one thread a call. The thread still starts, finds the queue closed, and ends.
+- A datagram passes a queue, a task and five coroutines on its way to that receiver, and each packet of ours a timer,
+  a task and four on its way out. `DirectReceiver` and `send_directly` go from the socket to the sink, and from the
+  pacer to the socket, in one call each. What they are not made for (the first packet of a source, RTCP, DTLS) goes
+  the stock way.
+- ``RTCRtpSender`` keeps what the far end reports of our sound in its ``stats``; ``getStats`` would add much else.
 - ``RTCIceGatherer`` and ``RTCIceTransport`` keep their aioice connection as ``_connection``; ice.py guards it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from collections.abc import Callable
+from functools import partial
+from struct import Struct, unpack_from
 from typing import Any
 
 import aioice
-from aiortc import RTCPeerConnection, RTCRtpReceiver
+import pylibsrtp
+from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, clock
 from aiortc.jitterbuffer import JitterFrame
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import HeaderExtensions, RtpPacket
+from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
 from openclaw_actors.media.jitter import RtpAudio
+from openclaw_actors.observability import metrics
+from openclaw_actors.transports.webrtc.ice import send_datagram
+from openclaw_actors.transports.webrtc.outbound import OutboundTrack
+from openclaw_actors.transports.webrtc.pacer import Pacer
 
 PacketSink = Callable[[RtpAudio], None]
 """Takes a received packet, on the event loop; it must not raise, or the connection's reading task would end."""
 
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
+_CODECS = "_RTCRtpReceiver__codecs"
+_STREAMS = "_RTCRtpReceiver__remote_streams"
+_SENDER = "_RTCRtpSender__"
+
+_HEADER = Struct("!BBHLL")
+_HEADER_BYTES = 12
+_HAS_PADDING, _HAS_EXTENSION, _SOURCES = 0x20, 0x10, 0x0F
+_MARKER = 0x80
+"""RFC 3550 section 5.1. The marker stands in each packet of ours, as in aiortc's own."""
+_SR_EVERY = 25
+"""Packets, half a second: so often the numbers of aiortc's sender reports are brought up to date. A report is a pair of
+clocks that were read at once, so an older pair is as true."""
 
 
 class _Tap:
@@ -78,12 +105,166 @@ def tap_receiver(
         stock: packets pass aiortc's own jitter buffer first.
         clock: monotonic seconds.
     """
-    for name in (_JITTER_BUFFER, _DECODER_QUEUE):
-        if not hasattr(receiver, name):
-            raise RuntimeError(f"aiortc has no {name} any more: see {__name__}")
+    _require(receiver, _JITTER_BUFFER, _DECODER_QUEUE)
     if not stock:
         setattr(receiver, _JITTER_BUFFER, _Tap(sink, clock))
     setattr(receiver, _DECODER_QUEUE, _DecoderQueue(sink, clock))
+
+
+class DirectReceiver:
+    """Takes RTP from the socket to the sink in one call: ``IceGuard.direct``.
+
+    A source (SSRC) whose first packet went the stock way is known to aiortc's router and statistics; from then on its
+    packets are taken here, decrypted and counted for the receiver reports. Costs 22 µs a packet, the stock way 120.
+
+    Args:
+        receiver: whose packets they are.
+        sink: takes the packets.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, receiver: RTCRtpReceiver, sink: PacketSink, clock: Callable[[], float] = time.monotonic) -> None:
+        _require(receiver, _CODECS, _STREAMS)
+        _require(receiver.transport, "_rx_srtp")
+        self._receiver = receiver
+        self._codecs: dict[int, Any] = getattr(receiver, _CODECS)
+        self._streams: dict[int, Any] = getattr(receiver, _STREAMS)
+        self._sink = sink
+        self._clock = clock
+        self._counted = RtpPacket()
+        self._forged = metrics.datagrams_dropped_total.labels(reason="unauthentic")
+
+    def __call__(self, data: bytes) -> bool:
+        """Whether the datagram was RTP of a known source, and so is done with."""
+        if len(data) < _HEADER_BYTES:
+            return False
+        first, kind, sequence, timestamp, source = _HEADER.unpack_from(data)
+        statistics = self._streams.get(source)
+        srtp = self._receiver.transport._rx_srtp  # noqa: SLF001 - this file's office
+        if statistics is None or kind & ~_MARKER not in self._codecs or srtp is None:
+            return False
+        if not self._receiver._enabled:  # noqa: SLF001 - as above
+            return True
+        try:
+            packet = srtp.unprotect(data)
+        except pylibsrtp.Error:  # forged, damaged, or come a second time
+            self._forged.inc()
+            return True
+        counted = self._counted
+        counted.sequence_number, counted.timestamp = sequence, timestamp
+        statistics.add(counted)
+        payload = _payload(packet, first)
+        if payload is not None:
+            self._sink(RtpAudio(sequence, timestamp, payload, self._clock(), source))
+        return True
+
+
+def _payload(packet: bytes, first: int) -> bytes | None:
+    """What lies behind the header and before the padding (RFC 3550 section 5.1); None when it is cut short."""
+    begin, end = _HEADER_BYTES + 4 * (first & _SOURCES), len(packet)
+    if first & _HAS_EXTENSION:
+        if end < begin + 4:
+            return None
+        begin += 4 + 4 * int(unpack_from("!H", packet, begin + 2)[0])
+    if first & _HAS_PADDING:
+        padding = packet[-1]
+        if not padding:
+            return None
+        end -= padding
+    return packet[begin:end] if begin <= end else None
+
+
+def send_directly(sender: RTCRtpSender, track: OutboundTrack, pacer: Pacer) -> None:
+    """Let a sender's packets leave on the pacer's clock instead of from a task; call it before the connection stands.
+
+    Costs 25 µs a packet, the stock way 85.
+    """
+    _require(sender, *(_SENDER + name for name in ("rtp_started", "rtp_exited", "mid", "rtp_header_extensions_map")))
+    _require(sender, *(_SENDER + name for name in ("ntp_timestamp", "rtp_timestamp", "octet_count", "packet_count")))
+    _require(sender, "_run_rtp", "_ssrc", "_enabled")
+    # of this one; `send` makes its task of it
+    sender._run_rtp = partial(_send_until_cancelled, sender, track, pacer)  # type: ignore[method-assign] # noqa: SLF001
+
+
+async def _send_until_cancelled(sender: RTCRtpSender, track: OutboundTrack, pacer: Pacer, codec: Any) -> None:
+    """In place of ``RTCRtpSender._run_rtp``."""
+    getattr(sender, _SENDER + "rtp_started").set()
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    stream = _OutboundStream(sender, codec.payloadType)
+
+    def send(payload: bytes, timestamp: int) -> None:
+        try:
+            stream.send(payload, timestamp)
+        except ConnectionError:
+            if not ended.done():
+                ended.set_result(None)
+
+    def tick(now: float) -> None:
+        track.send_due(now, send)
+
+    pacer.add(tick)
+    try:
+        await ended
+    except asyncio.CancelledError:
+        pass  # as in aiortc: `stop` cancels, and waits for rtp_exited
+    finally:
+        pacer.remove(tick)
+        track.stop()
+        getattr(sender, _SENDER + "rtp_exited").set()
+
+
+class _OutboundStream:
+    """One source of RTP: numbers, header, encryption, and aiortc's counts for its sender reports."""
+
+    def __init__(self, sender: RTCRtpSender, payload_type: int) -> None:
+        _require(sender.transport, "_tx_srtp", "transport")
+        self._sender = sender
+        self._transport: RTCDtlsTransport = sender.transport
+        self._connection: aioice.Connection = sender.transport.transport._connection  # noqa: SLF001 - this file's office
+        self._origin = random.getrandbits(32)
+        self._sequence = random.getrandbits(
+            15
+        )  # below 2^15, so that SRTP's roll-over is not met by a lost first packet
+        self._kind = _MARKER | payload_type
+        self._octets = self._packets = 0
+        extensions = HeaderExtensions()
+        extensions.mid = getattr(sender, _SENDER + "mid")
+        profile, value = getattr(sender, _SENDER + "rtp_header_extensions_map").set(extensions)
+        self._first = 2 << 6 | (_HAS_EXTENSION if value else 0)
+        self._extension = Struct("!HH").pack(profile, len(value) >> 2) + value if value else b""
+
+    def send(self, payload: bytes, timestamp: int) -> None:
+        """Send one packet.
+
+        Raises:
+            ConnectionError: the connection is over.
+        """
+        sender = self._sender
+        if not sender._enabled:  # noqa: SLF001 - as above
+            return
+        if self._transport.state != "connected":
+            raise ConnectionError("DTLS is closed")
+        at = (self._origin + timestamp) & 0xFFFF_FFFF
+        header = _HEADER.pack(self._first, self._kind, self._sequence, at, sender._ssrc)  # noqa: SLF001 - as above
+        packet = self._transport._tx_srtp.protect(header + self._extension + payload)  # noqa: SLF001 - as above
+        send_datagram(self._connection, packet)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._octets += len(payload)
+        if self._packets % _SR_EVERY == 0:
+            setattr(sender, _SENDER + "ntp_timestamp", clock.current_ntp_time())
+            setattr(sender, _SENDER + "rtp_timestamp", at)
+            setattr(sender, _SENDER + "octet_count", self._octets)
+            setattr(sender, _SENDER + "packet_count", self._packets + 1)
+        self._packets += 1
+
+
+def receiver_report(peer: RTCPeerConnection) -> RTCRemoteInboundRtpStreamStats | None:
+    """What the far end last said of our sound (RTCP); None while it has said nothing."""
+    for sender in peer.getSenders():
+        for stats in getattr(sender, _SENDER + "stats").values():
+            if isinstance(stats, RTCRemoteInboundRtpStreamStats):
+                return stats
+    return None
 
 
 def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
@@ -93,3 +274,11 @@ def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
         transports.append(peer.sctp.transport)
     gatherers = [transport.transport.iceGatherer for transport in transports]
     return list(dict.fromkeys(gatherer._connection for gatherer in gatherers))  # noqa: SLF001 - this file's office
+
+
+def _require(owner: object, *names: str) -> None:
+    for name in names:
+        if not hasattr(owner, name):
+            raise RuntimeError(
+                f'aiortc has no {name} any more: see {__name__}, and set webrtc.rtp = "stock" until then'
+            )

@@ -28,6 +28,7 @@ from openclaw_actors.observability import metrics
 
 _LAST_STUN_BYTE = 3
 """RFC 7983 section 7: a first byte of 0 to 3 is STUN, 20 to 63 DTLS, 128 to 191 RTP and RTCP."""
+_FIRST_RTP_BYTE = 128
 _QUEUE_BOUND = 512
 """Datagrams that wait for DTLS: ten seconds of a call, far more than any loop that is alive lets pile up."""
 _MAX_REMOTE_CANDIDATES = 64
@@ -57,6 +58,8 @@ class IceGuard:
     shuffle: random.Random = field(default_factory=random.SystemRandom)
     heard_at: float = 0.0
     """When the last datagram came that was let in."""
+    direct: Callable[[bytes], bool] | None = None
+    """Is offered what may be RTP first; False: it goes the stock way, through aioice's queue to aiortc's task."""
 
     def protect(self, connection: aioice.Connection) -> None:
         """Take over how this connection gathers candidates, and with it its sockets; call it before it gathers."""
@@ -195,6 +198,18 @@ class IceGuard:
         return candidate
 
 
+def send_datagram(connection: aioice.Connection, data: bytes) -> None:
+    """Send to the nominated candidate at once, as ``Connection.send`` would from a task.
+
+    Raises:
+        ConnectionError: no pair of candidates is nominated (any more).
+    """
+    pair = connection._nominated.get(1)  # noqa: SLF001 - this file's office
+    if pair is None:
+        raise ConnectionError("not connected")
+    pair.protocol.transport.sendto(data, pair.remote_addr)
+
+
 class _GuardedProtocol(ice.StunProtocol):
     """A socket of a call that lets in STUN that parses, and other datagrams from known addresses alone."""
 
@@ -211,6 +226,8 @@ class _GuardedProtocol(ice.StunProtocol):
             self._stun(data, source)
         elif source not in self._known and not self._learn(source):
             _drop("unvalidated")
+        elif data[0] >= _FIRST_RTP_BYTE and self._guard.direct is not None and self._guard.direct(data):
+            self._guard.heard_at = self._guard.clock()
         elif self.receiver._queue.qsize() >= _QUEUE_BOUND:  # noqa: SLF001 - this file's office
             _drop("queue_full")
         else:

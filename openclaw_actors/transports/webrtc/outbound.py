@@ -15,21 +15,23 @@ from openclaw_actors.media.codecs import Codec
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.transports.peer import PacketSource
+from openclaw_actors.transports.webrtc.pacer import PACKET_S
 
 log = get_logger(__name__)
 
-PACKET_S = 0.02
 _SKIP_AFTER_S = 0.1
 """Later than that, time is skipped instead of made up by a burst, which the caller's jitter buffer would keep as
 delay for long. It is far above the lag of a healthy loop: p99 4 ms at 20 calls."""
+_EARLY_S = 0.002
+"""A timer may fire so much before its time (uvloop counts whole milliseconds)."""
 _OBSERVE_EVERY = 16
 
 
 class OutboundTrack(MediaStreamTrack):
-    """Sends one packet of a PacketSource each 20 ms, or silence where there is none.
+    """Gives one packet of a PacketSource each 20 ms, or silence where there is none.
 
-    aiortc's sender has no clock of its own: it sends whenever ``recv`` returns. Packets pass it as they are, with
-    no level meter, no executor, no encoder.
+    Packets are taken as they are, with no level meter, no executor, no encoder: by ``send_due``, on a pacer's clock,
+    or by ``recv``, as aiortc's own sender does, which has no clock and sends whenever that returns.
 
     Args:
         codec: of the packets; its clock rate counts the timestamps.
@@ -60,10 +62,20 @@ class OutboundTrack(MediaStreamTrack):
         self._complained = False
         self._counter = metrics.rtp_packets_total.labels(direction="outbound")
 
+    def send_due(self, now: float, send: Callable[[bytes, int], None]) -> None:
+        """Send all that is due at ``now``, by ``send(payload, timestamp)``; what is too late is skipped."""
+        if self._began is None:
+            self._began = now
+        self._skip(now - self._due())
+        while self._due() <= now + _EARLY_S:
+            send(self._payload(), self._slot * self._step)
+            self._slot += 1
+            self._counter.inc()
+
     async def recv(self) -> av.Packet[Any]:
         """The packet for the next 20 ms, when it is due. Never raises but to be cancelled."""
         await self._wait_for_slot()
-        packet = self._packet()
+        packet = av.Packet(self._payload())
         packet.pts = self._slot * self._step
         packet.time_base = self._time_base
         self._slot += 1
@@ -75,22 +87,28 @@ class OutboundTrack(MediaStreamTrack):
         now = self._clock()
         if self._began is None:
             self._began = now
-        early = self._began + self._slot * PACKET_S - now
+        early = self._due() - now
         if early > 0:
             await self._sleep(early)
-            early = self._began + self._slot * PACKET_S - self._clock()
+            early = self._due() - self._clock()
         lag = max(0.0, -early)
         if self._sent % _OBSERVE_EVERY == 0:
             metrics.pacing_lag_seconds.observe(lag)
+        self._skip(lag)
+
+    def _due(self) -> float:
+        return (self._began or 0.0) + self._slot * PACKET_S
+
+    def _skip(self, lag: float) -> None:
         if lag > _SKIP_AFTER_S:
             self._slot += int(lag / PACKET_S + 1e-6)  # a float may be a hair short of a whole slot
 
-    def _packet(self) -> av.Packet[Any]:
+    def _payload(self) -> bytes:
         if self.source is not None:
             try:
-                return av.Packet(self.source.next_packet())
+                return self.source.next_packet()
             except Exception:  # an exception here would end the caller's sound for good
                 if not self._complained:
                     self._complained = True
                     log.exception("packet source failed, playing silence")
-        return av.Packet(self._codec.silence)
+        return self._codec.silence

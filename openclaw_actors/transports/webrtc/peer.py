@@ -14,12 +14,20 @@ from openclaw_actors.media.codecs import OPUS, Codec
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Limits, WebRtc
 from openclaw_actors.transports.inbound import Inbound
+from openclaw_actors.transports.line_quality import Leg, LineQuality
 from openclaw_actors.transports.peer import PacketSource, PeerListener, no_transfer
-from openclaw_actors.transports.webrtc.aiortc_private import ice_connections, tap_receiver
+from openclaw_actors.transports.webrtc.aiortc_private import (
+    DirectReceiver,
+    ice_connections,
+    receiver_report,
+    send_directly,
+    tap_receiver,
+)
 from openclaw_actors.transports.webrtc.data_channel import EventChannel
 from openclaw_actors.transports.webrtc.ice import IceGuard
 from openclaw_actors.transports.webrtc.ice_servers import configuration, ice_servers_for_client
 from openclaw_actors.transports.webrtc.outbound import OutboundTrack
+from openclaw_actors.transports.webrtc.pacer import loop_pacer
 from openclaw_actors.transports.webrtc.sdp_policy import CheckedOffer, check_offer, complete_answer
 
 __all__ = ["WebRtcPeer", "check_offer", "ice_servers_for_client"]
@@ -59,6 +67,7 @@ class WebRtcPeer:
         self._guard = IceGuard(settings.udp_port_range, settings.announced_ips, clock)
         self._outbound: OutboundTrack | None = None
         self._inbound: Inbound | None = None
+        self._line = LineQuality(self.transport)
         self._events = EventChannel(limits, self._command, clock=clock)
         self._opens_channel = False
         self._watch: asyncio.TimerHandle | None = None
@@ -125,11 +134,11 @@ class WebRtcPeer:
         self.codec = offer.codec
         self._opens_channel = offer.has_data_channel
         self._outbound = OutboundTrack(offer.codec, clock=self._clock)
-        self._inbound = Inbound(offer.codec, clock=self._clock)
+        self._inbound = Inbound(offer.codec, self._line, clock=self._clock)
         self._wire()
         connection.on("connectionstatechange", self._connection_changed)
         connection.on("datachannel", self._channel_opened)
-        connection.addTrack(self._outbound)
+        sender = connection.addTrack(self._outbound)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         except Exception as error:
@@ -141,6 +150,11 @@ class WebRtcPeer:
         stock = self._settings.jitter_buffer == "stock"
         for receiver in connection.getReceivers():
             tap_receiver(receiver, self._inbound.receive, stock=stock, clock=self._clock)
+        if self._settings.rtp == "direct":
+            send_directly(sender, self._outbound, loop_pacer())
+            for receiver in connection.getReceivers():
+                if receiver.track.kind == "audio" and not stock:
+                    self._guard.direct = DirectReceiver(receiver, self._inbound.receive, self._clock)
         for transport in ice_connections(connection):
             self._guard.protect(transport)
         await connection.setLocalDescription(await connection.createAnswer())
@@ -182,8 +196,16 @@ class WebRtcPeer:
             self._set_state("disconnected")
         elif self.state == "disconnected" and not silent:
             self._set_state("connected")
+        self._ask_report()
         wait = _WATCH_EVERY_S if now >= self._deadline else min(_WATCH_EVERY_S, self._deadline - now)
         self._watch = asyncio.get_running_loop().call_later(wait, self._look)
+
+    def _ask_report(self) -> None:
+        """Pass on what the far end has reported of our sound."""
+        report = receiver_report(self._connection) if self._connection is not None else None
+        if report is not None:
+            self._line.told(Leg(report.packetsReceived + report.packetsLost, report.packetsLost))
+            self._line.round_trip_s = report.roundTripTime or 0.0
 
     def _is_silent(self, now: float) -> bool:
         heard_at = max(self._guard.heard_at, self._inbound.received_at if self._inbound else 0.0)

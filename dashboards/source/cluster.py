@@ -1,0 +1,117 @@
+"""Cluster: every host beside the others."""
+
+from __future__ import annotations
+
+from dashboards.source.panels import Dashboard, Panel
+from dashboards.source.queries import of, per_minute, quantile, rate, total
+
+HOSTS = (
+    Panel(
+        "Hosts",
+        "1: Prometheus reaches it, and it takes new calls. 0 after SIGTERM or a drain is as it should be.",
+        "short",
+        {
+            "{{instance}} up": total("up", by="instance", how="min"),
+            "{{instance}} takes calls": total("ready", by="instance", how="min"),
+        },
+        kind="state-timeline",
+        width=24,
+        values={"0": ("no", "red"), "1": ("yes", "green")},
+        runbook="hostdown",
+    ),
+    Panel(
+        "Version and uptime",
+        "Seconds since each process began; a host that begins again and again crashes, or is killed.",
+        "dtdurations",
+        {"{{instance}}": f"time() - {of('process_start_time_seconds')}"},
+        runbook="hostrestarts",
+    ),
+    Panel(
+        "Versions",
+        "Hosts by version: two at once is a roll-out.",
+        "short",
+        {"{{version}}": total("build_info", by="version")},
+    ),
+    Panel(
+        "Calls by host",
+        "Against its places.",
+        "short",
+        {
+            "{{instance}}": total("calls_active", by="instance"),
+            "{{instance}} places": total("calls_limit", by="instance"),
+        },
+        runbook="hostnearlyfull",
+    ),
+    Panel(
+        "Refused for want of a place",
+        "By host: unevenness here is the balancer's.",
+        "cpm",
+        {"{{instance}}": per_minute("calls_rejected_total", 'reason=~"full|draining"', by="instance")},
+        runbook="callersrefusedfull",
+    ),
+)
+
+MACHINE = (
+    Panel(
+        "Processor",
+        "Cores that the process takes; its loop has one, so from 0.7 on calls begin to notice. Workers are not in it.",
+        "short",
+        {"{{instance}}": rate("process_cpu_seconds_total", by="instance")},
+        limits=(0.7, 0.9),
+        runbook="eventlooplate",
+    ),
+    Panel(
+        "Memory",
+        "Resident. It rises with calls and falls little; a slope that goes on without calls is a leak.",
+        "bytes",
+        {"{{instance}}": total("process_resident_memory_bytes", by="instance")},
+        runbook="memorygrowing",
+    ),
+    Panel(
+        "File descriptors",
+        "Open, and how many may be: a call has two to six.",
+        "short",
+        {
+            "{{instance}}": total("process_open_fds", by="instance"),
+            "{{instance}} at most": total("process_max_fds", by="instance"),
+        },
+        runbook="descriptorsrunningout",
+    ),
+    Panel(
+        "Lateness of the loop, by host",
+        "The worst in the last second.",
+        "s",
+        {"{{instance}}": total("event_loop_lag_seconds", by="instance", how="max")},
+        limits=(0.05, 0.1),
+        runbook="eventlooplate",
+    ),
+)
+
+FACES = (
+    Panel(
+        "HTTP requests",
+        "By route and code.",
+        "reqps",
+        {"{{method}} {{route}} {{code}}": rate("http_requests_total", by="method, route, code")},
+    ),
+    Panel(
+        "HTTP requests' time",
+        "Streams (events, media) are not in it.",
+        "s",
+        {"p50": quantile(0.5, "http_request_seconds"), "p99": quantile(0.99, "http_request_seconds")},
+    ),
+    Panel(
+        "Events delivered by webhook",
+        "failed: to be tried again. given_up, gone: lost for that receiver.",
+        "cpm",
+        {"{{result}}": per_minute("webhook_deliveries_total", by="result")},
+        runbook="webhooksgivenup",
+    ),
+)
+
+CLUSTER = Dashboard(
+    "openclaw-actors-cluster",
+    "Cluster",
+    "Every host beside the others.",
+    (("Are they there", HOSTS), ("Machines", MACHINE), ("HTTP", FACES)),
+)
