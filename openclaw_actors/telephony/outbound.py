@@ -223,9 +223,9 @@ class Outbound:
             raise
         if carrier.abilities.names_placed_calls:
             self._pending.name(token, carrier_call_id)
+            await self._board.tell(call_id, Dialled(carrier_call_id))
         elif placed.leg.is_dialled:
-            return  # a callback has told its name already
-        await self._board.tell(call_id, Dialled(carrier_call_id))
+            return  # a callback has told its name already; what was answered is another
         await placed.leg.dialled(carrier_call_id)
 
 

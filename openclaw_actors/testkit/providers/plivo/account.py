@@ -111,7 +111,7 @@ class FakePlivo(FakeCarrier[Exchange, PlivoCall]):
     async def _cancel(self, request: web.Request) -> web.Response:
         uuid = request.match_info["uuid"]
         call = next((each for each in self.calls if each.request_uuid == uuid), None)
-        if call is None or call.status in FINAL:
+        if call is None or call.status in FINAL | {"in-progress"}:
             return _error(404, "request not found")
         await call.hang_up()
         return web.Response(status=204)
