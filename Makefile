@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -63,6 +63,9 @@ wer: $(VENV)/.test  ## word errors of the recognisers, stability of partials, tw
 
 chaos: $(VENV)/.test  ## kills, faults and bad lines in real calls: build/chaos/report.md (PARTS="matrix storm": some of it)
 	$(BIN)/python -m tests.chaos $(PARTS)
+
+soak: $(VENV)/.test  ## 300 calls in waves, or HOURS of them, and what they leave behind: build/soak.md
+	$(BIN)/python -m tests.load.soak $(if $(HOURS),--hours $(HOURS))
 
 bench-phone: $(VENV)/.test  ## the same on media streams, and a hundred of them at once
 	$(BIN)/python -m tests.load.media_streams

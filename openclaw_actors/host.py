@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import ssl
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import pykka
 
 from openclaw_actors import __version__
+from openclaw_actors.actors.admission import Load
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
@@ -30,12 +32,14 @@ from openclaw_actors.engines.protocols import OWN_VOICE, TtsEngine, Voice
 from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
+from openclaw_actors.engines.worker_job import longest_wait
 from openclaw_actors.errors import EngineError
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded
 from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
 from openclaw_actors.messages import NO_PROFILE, CallProfile, HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
+from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.settings import Settings
 from openclaw_actors.store.store import Store
@@ -45,15 +49,15 @@ from openclaw_actors.webhooks.deliverer import Deliverer
 
 _log = get_logger(__name__)
 
-CALLS_A_PROCESS = 25
-"""server.max_calls = 0: media alone takes 2.6-3.6 % of a core a call and one process has one, so 25 leave head-room."""
-
 APOLOGY = "Sorry, something went wrong on our side. Please call again."
 LINE_S = 10.0
 """For a line that is rendered in advance, 1 s by edge-tts: one that hangs must not cost calls their apology."""
 
 LINE_AGAIN_S = 30.0
 """Before the apology is tried again where no voice could be had."""
+
+LAST_WORD_S = 60.0
+"""Before a draining host hangs up, it says so once more."""
 
 GOODBYE_S = 10.0
 """How long SIGINT waits for peers to close."""
@@ -64,7 +68,7 @@ class Host:
 
     def __init__(self, settings: Settings, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self.settings = settings
-        self.places = Places(settings.server.max_calls or CALLS_A_PROCESS)
+        self.places = Places(settings.server.max_calls)
         self.hub = EventHub()
         self.switchboard: pykka.ActorRef[Switchboard]
         self.phone: Phone | None = None
@@ -118,12 +122,13 @@ class Host:
             hold_sounds=self._hold_sounds,
             after_calls=after_calls,
             smart_turn=self._smart_turn(),
+            traces=self._open_traces(),
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
         self.board = SwitchboardBoard(self.switchboard, self.places, services)
         await self._listen()
-        self._background(_watch_loop(lambda: self.readiness()[0]))
+        self._background(_watch_loop(self.places, lambda: self.readiness()[0]))
         await self.catalogue.start()
         self._background(self._render_own_lines())
         self._background(self._render_hold_sounds(disk_pool))
@@ -135,12 +140,27 @@ class Host:
         """The store, what writes events into it, and what posts them on: closed after the last call has ended."""
         self.store = await Store.open(self.settings.store, self.settings.webhooks.urls)
         self._closing.push_async_callback(self.store.aclose)
+        self._tell_of_lost_calls()
         recorder = Recorder(self.store)
         self.hub.keep_in(recorder)
         self._closing.callback(recorder.close)
         self._deliverer = Deliverer(self.settings, self.store, self.hub)
         self._closing.push_async_callback(self._deliverer.aclose)
         await self._deliverer.start()
+
+    def _tell_of_lost_calls(self) -> None:
+        """Calls of a host that was killed; the store has ended them on record, and their events wait for webhooks."""
+        for lost in self.store.lost:
+            _log.warning(
+                "a call was lost with the host that held it",
+                call_id=lost.call_id,
+                transport=lost.transport,
+                direction=lost.direction,
+                last_seen=lost.ended_at,
+            )
+            metrics.calls_ended_total.labels(
+                transport=lost.transport, direction=lost.direction, outcome="failed", reason="host_restarted"
+            ).inc()
 
     def _smart_turn(self) -> SmartTurn | None:
         """The semantic model of turns, if one is wanted. It loads in the background; calls do without until then."""
@@ -158,6 +178,13 @@ class Host:
 
         self._background(load())
         return smart_turn
+
+    def _open_traces(self) -> Traces | None:
+        """Where the spans of turns go, if they go anywhere."""
+        traces = open_traces(self.settings.traces, os.environ)
+        if traces is not None:
+            self._closing.push_async_callback(traces.aclose)
+        return traces
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -243,10 +270,17 @@ class Host:
     # --- the end ----------------------------------------------------------------------------------
 
     async def drain(self, timeout_s: float) -> bool:
-        """Take no new calls and wait for the last to end; whether it did within ``timeout_s``."""
+        """Take no new calls, let everybody know, and wait for the last to end; whether it did within ``timeout_s``."""
         self.places.closing = True
+        self.board.announce_draining(True, timeout_s)
+        last_s = min(timeout_s, LAST_WORD_S)
+        if timeout_s > last_s and not await self._idle_within(timeout_s - last_s):
+            self.board.announce_draining(True, last_s)
+        return await self._idle_within(last_s)
+
+    async def _idle_within(self, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(seconds):
                 await self.places.idle.wait()
         except TimeoutError:
             return False
@@ -263,7 +297,7 @@ class Host:
         """Hang up, then stop everything in the reverse order of its start. May be called once."""
         self._ready = False
         self.hang_up_all()
-        await self.drain(GOODBYE_S)
+        await self._idle_within(GOODBYE_S)
         await self._closing.aclose()
 
     async def _stop_switchboard(self) -> None:
@@ -273,8 +307,8 @@ class Host:
             _log.error("actors are left at the end; this is a fault", actors=[str(ref) for ref in left])
 
 
-async def _watch_loop(is_ready: Callable[[], bool]) -> None:
-    """Publish each second how late the loop ran at worst, how deep the mailboxes were, and whether calls are taken."""
+async def _watch_loop(places: Places, is_ready: Callable[[], bool]) -> None:
+    """Once a second: how late the loop was, how deep the mailboxes, what calls the machine bears, if they are taken."""
     while True:
         worst = 0.0
         for _ in range(10):
@@ -283,6 +317,7 @@ async def _watch_loop(is_ready: Callable[[], bool]) -> None:
             worst = max(worst, time.monotonic() - due)
         metrics.event_loop_lag_seconds.set(worst)
         publish_mailboxes()
+        places.look(Load(worst, longest_wait()), time.monotonic())
         metrics.ready.set(is_ready())
 
 

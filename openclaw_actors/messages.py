@@ -176,12 +176,16 @@ class CutOff:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Answer this. ``unfinished``: words of a broken-off attempt that are on their way already. Call → Agent."""
+    """Answer this. ``unfinished``: words of a broken-off attempt that are on their way already. Call → Agent.
+
+    ``traceparent``: of the turn's trace, for what is asked of others over HTTP; empty: nothing is traced.
+    """
 
     turn: int
     text: str
     history: tuple[Line, ...]
     unfinished: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +302,7 @@ class Progress:
     """A mark on the turn's way to the caller's ear, for the latency parts."""
 
     turn: int
-    mark: Literal["first_token", "first_audio"]
+    mark: Literal["first_token", "first_clause", "first_audio"]
     at: float
 
 
@@ -383,6 +387,13 @@ class Unwanted:
     """A peer that came when its Call was hanging up: close it; its client will redial. Call → Switchboard."""
 
     peer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TellClients:
+    """Send this event, which is no call's own, to the client of every call. Host → Switchboard → Call."""
+
+    event: Mapping[str, Any]
 
 
 # --- From outside ---------------------------------------------------------------------------------

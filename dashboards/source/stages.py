@@ -81,6 +81,12 @@ MAIL = (
         "cpm",
         {"{{stage}}": per_minute("stale_messages_total", by="stage")},
     ),
+    Panel(
+        "Killed after their call",
+        "Stages, or whole calls, that did not end when their call did, those that happened: a fault of ours.",
+        "cpm",
+        {"{{actor}}": f"{per_minute('actors_reaped_total', by='actor')} > 0"},
+    ),
 )
 
 LOOP = (

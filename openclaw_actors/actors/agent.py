@@ -41,6 +41,8 @@ from openclaw_actors.messages import (
     Transfer,
     Useful,
 )
+from openclaw_actors.observability.logs import bind
+from openclaw_actors.observability.traces import TRACEPARENT
 from openclaw_actors.turns.phrases import PhraseSplitter
 from openclaw_actors.turns.speech_text import SpeechText
 from openclaw_actors.turns.spoken_form import spoken_form
@@ -99,6 +101,7 @@ class Agent(StageActor):
                 if not self.context.memory.fence.stale(message.turn):
                     self._cancel()
                     self._turn = message.turn
+                    bind(turn=message.turn)
                     self._reply = self.spawn(self._answer(message))
             case Interrupt():
                 if self._turn < message.fence:
@@ -113,6 +116,7 @@ class Agent(StageActor):
 
     async def _answer(self, ask: Ask) -> None:
         context = self.context
+        TRACEPARENT.set(ask.traceparent)
         request = AgentRequest(
             call_id=context.call_id,
             caller=context.caller_number,
@@ -262,6 +266,8 @@ class _Phrases:
 
     def _say(self, phrases: list[str]) -> None:
         for phrase in phrases:
+            if not self.said:
+                self._agent.report(Progress(self._turn, "first_clause", time.monotonic()))
             self.said = True
             self._tell(spoken_form(phrase, self._language))
 

@@ -60,13 +60,15 @@ from openclaw_actors.messages import (
     Report,
     Restart,
     Stage,
+    TellClients,
     Tick,
     Transfer,
     Unwanted,
     Useful,
 )
 from openclaw_actors.observability import metrics
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import bind, get_logger
+from openclaw_actors.observability.traces import Traces
 from openclaw_actors.settings import Settings
 from openclaw_actors.transports.peer import Peer
 from openclaw_actors.turns.vad import SileroVad
@@ -90,6 +92,7 @@ class Services:
     hold_sounds: HoldSounds = field(default_factory=dict)
     after_calls: AfterCalls = field(default_factory=AfterCalls)
     smart_turn: SmartTurn | None = None
+    traces: Traces | None = None
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:
@@ -117,7 +120,7 @@ class Call(LoopActor):
         self._services = services
         self._settings = services.settings
         self._switchboard = switchboard
-        self.log = _log.bind(call_id=spec.call_id)
+        self.log = _log
         self._memory = Memory()
         self._playout = Playout(spec.peer.codec, self._playout_moved)
         self._events = EventLog(spec.call_id, services.hub, self._send_to_client)
@@ -135,6 +138,7 @@ class Call(LoopActor):
 
     def on_start(self) -> None:
         """Start the stages, attach the peer."""
+        bind(call_id=self.spec.call_id)
         self.context = CallContext(
             call_id=self.spec.call_id,
             caller=self.spec.party,
@@ -148,6 +152,7 @@ class Call(LoopActor):
             call=self.actor_ref,
             transport=self.peer.transport,
             smart_turn=self._services.smart_turn,
+            traces=self._services.traces,
         )
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
@@ -251,6 +256,8 @@ class Call(LoopActor):
                 self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
+            case TellClients():
+                self._send_to_client(message.event)
             case KeepMessage():
                 self.publish("call.message", text=message.text)
             case HangUp():
@@ -446,6 +453,7 @@ class Call(LoopActor):
             await asyncio.sleep(after)
         self._tell_end()
         await self.peer.aclose()
+        await self.tree.reap()
         self.log.info("call ended", status=self._course.status, reason=self._course.end_reason)
         self.stop()
 

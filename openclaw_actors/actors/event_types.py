@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from openclaw_actors.media.hold_music import HoldSound
 from openclaw_actors.messages import Stage
+from openclaw_actors.observability.traces import Mark
 
 Transport = Annotated[str, Field(description="`webrtc`, or a carrier's name.")]
 EngineId = Annotated[str, Field(description="An engine's id, such as `faster-whisper`.")]
 Utterance = Annotated[int, Field(description="Names what the caller said: when it began, in samples at 16 kHz.")]
 Turn = Annotated[int, Field(description="Numbers what the agent says in this call, from 1.")]
 Milliseconds = Annotated[int, Field(ge=0)]
-Mark = Literal["likely_end", "heard", "asked", "first_token", "first_audio", "end_of_turn", "first_packet"]
 
 
 class EventData(BaseModel):
@@ -217,6 +217,20 @@ class EngineSwitched(EventData):
     to: str
 
 
+class NodeDraining(EventData):
+    """The host takes no new calls from now on, or takes them again. Calls that are up go on.
+
+    It is no call's own (`call_id` is empty), is told to the client of every call and to readers of `/v1/events`, and is
+    on no record.
+    """
+
+    draining: bool
+    calls: int = Field(ge=0, description="That are up.")
+    ends_in_s: float | None = Field(
+        description="When the host hangs up those that are still up; it is told once more a minute before. Null: never."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class EventType:
     """One kind of event.
@@ -258,6 +272,7 @@ EVENT_TYPES: dict[str, EventType] = {
     "call.stage.restarted": EventType(StageRestarted),
     "call.engine.switched": EventType(EngineSwitched),
     "call.ended": EventType(CallEnded, terminal=True),
+    "node.draining": EventType(NodeDraining, webhooks=False),
 }
 """In the order in which a call meets them."""
 

@@ -9,7 +9,7 @@ from openclaw_actors.messages import Event
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.stamps import now_rfc3339, ulid
 
-__all__ = ["EventHub", "EventLog", "Journal", "Listener", "now_rfc3339", "ulid"]
+__all__ = ["EventHub", "EventLog", "Journal", "Listener", "NodeLog", "now_rfc3339", "ulid"]
 
 _log = get_logger(__name__)
 
@@ -42,11 +42,12 @@ class EventHub:
     def publish(self, event: Event) -> None:
         """Tell all, through the journal."""
         if self._journal is None:
-            self._tell(event)
+            self.tell(event)
         else:
-            self._journal.record(event, self._tell)
+            self._journal.record(event, self.tell)
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Tell all at once, with nothing on record."""
         for listener in tuple(self._listeners):
             try:
                 listener(event)
@@ -54,6 +55,27 @@ class EventHub:
                 _log.exception("an event listener failed and is taken off", type=event.type)
                 if listener in self._listeners:
                     self._listeners.remove(listener)
+
+
+class NodeLog:
+    """What the host itself tells, such as that it will end: of no call, on no record, to all at once.
+
+    Args:
+        hub: listeners of the host.
+        to_clients: sends to the client of every call.
+    """
+
+    def __init__(self, hub: EventHub, to_clients: Callable[[Mapping[str, Any]], None]) -> None:
+        self._hub = hub
+        self._to_clients = to_clients
+        self._sequence = 0
+
+    def publish(self, kind: str, **data: Any) -> None:
+        """Publish an event of type ``kind``, such as ``node.draining``."""
+        self._sequence += 1
+        event = Event(f"evt_{ulid()}", kind, now_rfc3339(), "", self._sequence, data)
+        self._hub.tell(event)
+        self._to_clients(event.as_dict())
 
 
 class EventLog:

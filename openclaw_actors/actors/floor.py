@@ -13,7 +13,7 @@ from openclaw_actors.actors import pin as pin_door
 from openclaw_actors.actors import sounds
 from openclaw_actors.actors.errands import Errands
 from openclaw_actors.actors.events import EventLog
-from openclaw_actors.actors.latency import TurnClock
+from openclaw_actors.actors.latency import TurnClock, TurnTimes
 from openclaw_actors.actors.memory import OpenUtterance
 from openclaw_actors.actors.pin import PinDoor
 from openclaw_actors.actors.stage import CallContext
@@ -42,6 +42,7 @@ from openclaw_actors.messages import (
 )
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.traces import TurnTrace
 from openclaw_actors.turns import decisions
 from openclaw_actors.turns.completeness import completeness
 from openclaw_actors.turns.dialogue import Dialogue
@@ -100,6 +101,7 @@ class Floor:
         self._crashes: dict[int, int] = {}
         self._phrase_crashes = ((0, 0), 0)
         self.clock = TurnClock()
+        self._traced: tuple[int, TurnTrace] | None = None
         self.active_at = time.monotonic()
         """When somebody last spoke, or was found to."""
         self.understood = 0
@@ -326,7 +328,16 @@ class Floor:
             times = self.clock.voice(move.turn, move.at)
             if times is not None:
                 self._events.publish("call.turn.completed", turn=move.turn, latency=times.latency, marks=times.marks)
+                self._trace(move.turn, times)
         return spoken
+
+    def _trace(self, turn: int, times: TurnTimes) -> None:
+        context, traced = self._context, self._traced
+        if context.traces is None or traced is None or traced[0] != turn:
+            return
+        about: dict[str, str | int] = {f"openclaw.{kind}": name for kind, name in context.engines.names().items()}
+        about |= {"openclaw.call_id": context.call_id, "openclaw.turn": turn, "openclaw.transport": context.transport}
+        context.traces.turn(traced[1], times.moments(), about)
 
     def _publish(self, spoken: Spoken) -> None:
         if spoken.turn in self._sounds and spoken.ends_turn:
@@ -381,7 +392,7 @@ class Floor:
 
     def leave_out_phrase(self) -> None:
         """No engine can speak the phrase: go on behind it."""
-        _log.error("a phrase is left out", call_id=self._context.call_id)
+        _log.error("a phrase is left out")
         self._memory.delivery.skip()
         self.forgive_voice()
 
@@ -445,7 +456,11 @@ class Floor:
             self._at_the_door(self._door, ask.turn, ask.text)
             return
         self.clock.asked(ask.turn)
-        self._context.ports["agent"].tell(Ask(ask.turn, ask.text, ask.history, ask.unfinished))
+        traces, traceparent = self._context.traces, ""
+        if traces is not None:
+            plan = traces.plan()
+            self._traced, traceparent = (ask.turn, plan), plan.traceparent
+        self._context.ports["agent"].tell(Ask(ask.turn, ask.text, ask.history, ask.unfinished, traceparent))
 
     def _said(self, text: str, utterance: int) -> None:
         self.understood += 1
@@ -454,7 +469,7 @@ class Floor:
         self.clock.answering(utterance)
         self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
         if self._context.settings.logs.transcripts:
-            _log.info("the caller said", call_id=self._context.call_id, text=text)
+            _log.info("the caller said", text=text)
 
     def _say(self, turn: int, text: str) -> None:
         """A line of our own, phrase by phrase, so that a long one does not run ahead of its credit."""

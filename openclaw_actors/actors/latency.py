@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from openclaw_actors.actors.event_types import Mark
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.traces import Mark, Moment
 
 PARTS = ("end_of_turn", "stt_final", "agent_first_token", "tts_first_audio", "first_packet")
 """In the order of the road; work done ahead of the turn's end counts nothing."""
@@ -32,6 +32,7 @@ class TurnMarks:
     heard_at: float = 0.0
     asked_at: float = 0.0
     first_token_at: float = 0.0
+    first_clause_at: float = 0.0
     first_audio_at: float = 0.0
 
     def parts(self, voice_at: float) -> dict[str, float]:
@@ -53,6 +54,7 @@ class TurnMarks:
             "heard": self.heard_at,
             "asked": self.asked_at,
             "first_token": self.first_token_at,
+            "first_clause": self.first_clause_at,
             "first_audio": self.first_audio_at,
             "end_of_turn": self.ended_at,
             "first_packet": voice_at,
@@ -66,6 +68,13 @@ class TurnTimes:
 
     latency: dict[str, int]
     marks: dict[Mark, int]
+    voiced_at: float
+    """The caller's last voice, monotonic seconds."""
+
+    def moments(self) -> dict[Moment, float]:
+        """When the turn had come how far, for its trace (monotonic seconds)."""
+        moments: dict[Moment, float] = {"voiced": self.voiced_at}
+        return moments | {mark: self.voiced_at + ms / 1000 for mark, ms in self.marks.items()}
 
 
 class TurnClock:
@@ -83,7 +92,7 @@ class TurnClock:
         """A reply was asked for in ``turn``."""
         self._turn = turn
         self._marks.asked_at = time.monotonic()
-        self._marks.first_token_at = self._marks.first_audio_at = 0.0
+        self._marks.first_token_at = self._marks.first_clause_at = self._marks.first_audio_at = 0.0
 
     def likely_end(self, utterance: int) -> None:
         """The caller may have finished."""
@@ -118,11 +127,13 @@ class TurnClock:
             marks.heard_at = self._heard[1]
 
     def progress(self, turn: int, mark: str, at: float) -> None:
-        """``first_token`` or ``first_audio``; only the first of each counts."""
+        """``first_token``, ``first_clause`` or ``first_audio``; only the first of each counts."""
         if turn != self._turn:
             return
         if mark == "first_token" and not self._marks.first_token_at:
             self._marks.first_token_at = at
+        elif mark == "first_clause" and not self._marks.first_clause_at:
+            self._marks.first_clause_at = at
         elif mark == "first_audio" and not self._marks.first_audio_at:
             self._marks.first_audio_at = at
 
@@ -138,7 +149,7 @@ class TurnClock:
             metrics.stage_latency_seconds.labels(part=part).observe(seconds[part])
         self.totals.append(seconds["total"])
         latency = {f"{part}_ms": round(value * 1000) for part, value in seconds.items()}
-        return TurnTimes(latency, marks.since_voice(at))
+        return TurnTimes(latency, marks.since_voice(at), marks.voiced_at)
 
     def describe(self) -> dict[str, int]:
         """Percentiles of the call so far, in milliseconds."""

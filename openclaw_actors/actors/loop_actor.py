@@ -12,6 +12,7 @@ future that ``block=False`` returns instead.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 import threading
 import time
@@ -167,10 +168,12 @@ class LoopActor(pykka.Actor):
         self._life_watchers: list[asyncio.Future[None]] = []
         self._life_reason: BaseException | None = None
         self._life_tasks: set[asyncio.Task[Any]] = set()
+        # Its own, and empty: what is bound for the logs of whoever starts it, or sends it mail, is not of its work.
+        self._life_context = contextvars.Context()
         if threading.get_ident() == self._life_thread:
-            self._life_begin()
+            self._life_context.run(self._life_begin)
         else:
-            self._loop.call_soon_threadsafe(self._life_begin)
+            self._loop.call_soon_threadsafe(self._life_begin, context=self._life_context)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -186,9 +189,9 @@ class LoopActor(pykka.Actor):
             return
         self._life_armed = True
         if threading.get_ident() == self._life_thread:
-            self._loop.call_soon(self._life_drain)
+            self._loop.call_soon(self._life_drain, context=self._life_context)
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._life_drain)
+            self._loop.call_soon_threadsafe(self._life_drain, context=self._life_context)
 
     def _life_drain(self) -> None:
         self._life_armed = False
@@ -266,7 +269,7 @@ class LoopActor(pykka.Actor):
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run ``work`` as part of this actor's life: cancelled when it ends, fatal to it when it fails."""
-        task = self._loop.create_task(work)
+        task = self._loop.create_task(work, context=self._life_context.copy())
         self._life_tasks.add(task)
         task.add_done_callback(self._life_task_done)
         return task
@@ -318,6 +321,22 @@ async def stop(ref: pykka.ActorRef[Any]) -> None:
     actor._life_watchers.append(ended)  # noqa: SLF001 - this file's own
     actor.stop()
     await ended
+
+
+async def gone(ref: pykka.ActorRef[Any], within_s: float) -> bool:
+    """Whether the actor behind ``ref``, which was told to stop, and its tasks end within ``within_s`` seconds."""
+    actor = ref._actor_weakref()  # noqa: SLF001 - as in kill
+    if not isinstance(actor, LoopActor):
+        return True
+    deadline = time.monotonic() + within_s
+    if not actor._life_ended:  # noqa: SLF001 - this file's own
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        actor._life_watchers.append(ended)  # noqa: SLF001 - this file's own
+        await asyncio.wait({ended}, timeout=within_s)
+    tasks = set(actor._life_tasks)  # noqa: SLF001 - this file's own
+    if actor._life_ended and tasks:  # noqa: SLF001 - this file's own
+        await asyncio.wait(tasks, timeout=max(0.0, deadline - time.monotonic()))
+    return actor._life_ended and all(task.done() for task in tasks)  # noqa: SLF001 - this file's own
 
 
 def deepest_mailbox(ref: pykka.ActorRef[Any]) -> int:

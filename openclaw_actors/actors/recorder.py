@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from openclaw_actors.messages import Event
+from openclaw_actors.observability.logs import outside
 from openclaw_actors.store.entries import (
     CallEntry,
     EngineEntry,
@@ -89,7 +90,7 @@ class Recorder:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(until, self._lose_patience)
+        self._timer = self._loop.call_at(until, self._lose_patience, context=outside())
 
     def _lose_patience(self) -> None:
         self._timer = None

@@ -22,7 +22,8 @@ from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import START_ORDER, CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.engine_meter import EngineMeter, meter_of
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import bind, get_logger
+from openclaw_actors.observability.traces import Traces
 from openclaw_actors.settings import Settings
 from openclaw_actors.settings.sections import CallTool
 from openclaw_actors.turns.vad import Vad
@@ -67,6 +68,7 @@ class CallContext:
     transport: str = "webrtc"
     smart_turn: SmartTurn | None = None
     """Says whether a voice sounds finished, if there is such a model."""
+    traces: Traces | None = None
     ports: dict[Stage, Port] = field(default_factory=dict)
     answered_at: float = field(default_factory=time.monotonic)
 
@@ -106,12 +108,13 @@ class StageActor(LoopActor):
         super().__init__()
         self.context = context
         self.incarnation = incarnation
-        self.log = _log.bind(call_id=context.call_id, stage=self.stage, incarnation=incarnation)
+        self.log = _log
         self._frames = 0
         self._salvaged: list[Any] = []
 
     def on_start(self) -> None:
         """Take up the work that memory shows, then say that the stage is ready."""
+        bind(call_id=self.context.call_id, stage=self.stage, incarnation=self.incarnation)
         self.take_up()
         self.report(Ready())
 

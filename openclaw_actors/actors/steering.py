@@ -89,7 +89,7 @@ class Steering:
         try:
             keys = check_digits(digits)
         except ValueError as error:
-            _log.warning("keys that can't be sent", call_id=self._context.call_id, reason=str(error))
+            _log.warning("keys that can't be sent", reason=str(error))
         else:
             self._floor.play(SendDtmf(keys))
 

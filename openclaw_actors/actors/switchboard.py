@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import pykka
 
+from openclaw_actors.actors.admission import Capacity, Load
 from openclaw_actors.actors.board import Admission, StartedCall
 from openclaw_actors.actors.call import Call, Services, choose_engines
 from openclaw_actors.actors.course import CallSpec
-from openclaw_actors.actors.events import ulid
-from openclaw_actors.actors.loop_actor import LoopActor
+from openclaw_actors.actors.events import NodeLog, ulid
+from openclaw_actors.actors.loop_actor import LoopActor, kill
 from openclaw_actors.actors.profiles import complete
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
@@ -33,6 +35,7 @@ from openclaw_actors.messages import (
     Line,
     Rejoin,
     StartCall,
+    TellClients,
     ToCall,
     Unwanted,
 )
@@ -44,12 +47,20 @@ _log = get_logger(__name__)
 
 RETRY_AFTER_S = "10"
 
+LONGEST_END_S = 30.0
+"""From the beginning of a call's end to its end: an apology of 4 s, 5 s for its connection, 5 s for its stages."""
+
 
 class Places:
-    """How many calls there may be: those that run and those that are being set up."""
+    """How many calls there may be: those that run and those that are being set up.
+
+    Args:
+        limit: calls; 0: found out from how the machine bears them (actors/admission.py).
+    """
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
+        self._capacity = None if limit else Capacity()
+        self.limit = limit or Capacity().limit
         self.draining = False
         """An operator takes no new calls for now; who may end that is the API's business."""
         self.closing = False
@@ -64,7 +75,7 @@ class Places:
         self.resumable: set[str] = set()
         self._reserved: set[int] = set()
         self._number = 0
-        metrics.calls_limit.set(limit)
+        metrics.calls_limit.set(self.limit)
 
     @property
     def is_open(self) -> bool:
@@ -81,7 +92,7 @@ class Places:
             return Admission(0, transport, direction)
         self.refuse_when_closed()
         if len(self.running) + len(self._reserved) >= self.limit:
-            raise self._refusal("full", f"all {self.limit} places are taken; try again soon (server.max_calls)")
+            self._refuse_another()
         self._number += 1
         self._reserved.add(self._number)
         return Admission(self._number, transport, direction)
@@ -95,9 +106,27 @@ class Places:
         if not self.is_open:
             raise self._refusal("draining", "this host takes no new calls; try another or come back later")
 
-    def _refusal(self, reason: str, detail: str) -> RefusalError:
-        metrics.calls_rejected_total.labels(reason=reason).inc()
+    def _refuse_another(self) -> NoReturn:
+        why = self._capacity.why if self._capacity is not None else ""
+        if why:
+            detail = f"this machine bears {self.limit} calls at this moment ({why}); try again soon"
+            raise self._refusal("full", detail, counted_as="overloaded")
+        raise self._refusal("full", f"all {self.limit} places are taken; try again soon (server.max_calls)")
+
+    def _refusal(self, reason: str, detail: str, *, counted_as: str = "") -> RefusalError:
+        metrics.calls_rejected_total.labels(reason=counted_as or reason).inc()
         return RefusalError(503, reason, detail, {"Retry-After": RETRY_AFTER_S})
+
+    def look(self, load: Load, now: float) -> None:
+        """Once a second: how the machine bears its calls decides how many it takes, unless that is set."""
+        if self._capacity is None:
+            return
+        limit = self._capacity.look(load, len(self.running), now)
+        if limit < self.limit:
+            _log.warning("this machine bears fewer calls", limit=limit, was=self.limit, reason=self._capacity.why)
+        if limit != self.limit:
+            self.limit = limit
+            metrics.calls_limit.set(limit)
 
     def release(self, admission: Admission) -> None:
         """The place is free again, or taken by the call that now runs."""
@@ -125,6 +154,8 @@ class _Live:
     started_at: float
     token: str
     ending: bool = False
+    reaper: asyncio.TimerHandle | None = None
+    """Kills it unless it has ended by then; none before it begins to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +193,9 @@ class Switchboard(LoopActor):
                 answer = live and live.ref.ask(Describe(), block=False)
             case Ending():
                 self._keep(message)
+            case TellClients():
+                for live in self._calls.values():
+                    self._tell_ref(live.ref, message)
             case Ended():
                 self._call_ended(message)
             case ForgetCall():
@@ -175,9 +209,13 @@ class Switchboard(LoopActor):
 
     def _tell(self, call_id: str, message: Any) -> bool:
         live = self._calls.get(call_id)
-        if live is None or not live.ref.is_alive():
+        return live is not None and self._tell_ref(live.ref, message)
+
+    @staticmethod
+    def _tell_ref(ref: pykka.ActorRef[Any], message: Any) -> bool:
+        if not ref.is_alive():
             return False
-        live.ref.tell(message)
+        ref.tell(message)
         return True
 
     # --- beginning --------------------------------------------------------------------------------
@@ -248,6 +286,8 @@ class Switchboard(LoopActor):
         live = self._calls.pop(message.call_id, None)
         if live is None:
             return  # it never started: its start was answered with the refusal
+        if live.reaper is not None:
+            live.reaper.cancel()
         self._places.leave(message.call_id)
         labels = {"transport": live.peer.transport, "direction": live.direction}
         metrics.calls_active.labels(**labels).dec()
@@ -264,12 +304,22 @@ class Switchboard(LoopActor):
         if live is None:
             return
         live.ending = True
+        live.reaper = self._loop.call_later(LONGEST_END_S, self._reap, message.call_id)
         if message.reason.partition(":")[0] not in _LOSSES:
             self._tokens.pop(live.token, None)
             return
         until = time.monotonic() + self._services.settings.calls.resume_s
         self._past[message.call_id] = _Past(message.call_id, message.history, until)
         self._forget_past()
+
+    def _reap(self, call_id: str) -> None:
+        """The call has been ending for too long: kill what is left of it, so that its place is free."""
+        live = self._calls.get(call_id)
+        if live is None:
+            return
+        metrics.actors_reaped_total.labels(actor="call").inc()
+        _log.error("a call does not end and is killed", call_id=call_id, waited_s=LONGEST_END_S)
+        kill(live.ref, RuntimeError(f"the call did not end within {LONGEST_END_S:g} s"))
 
     def _forget_past(self) -> None:
         now = time.monotonic()
@@ -304,6 +354,7 @@ class SwitchboardBoard:
         self._switchboard = switchboard
         self._places = places
         self._services = services
+        self._node = NodeLog(services.hub, self._tell_clients)
 
     def admit(self, transport: str, direction: str, *, resume: str = "") -> Admission:
         """As Board.admit."""
@@ -379,7 +430,17 @@ class SwitchboardBoard:
 
     def drain(self, on: bool) -> None:
         """As Board.drain."""
-        self._places.draining = on
+        changes, self._places.draining = self._places.draining != on, on
+        if changes and not self._places.closing:
+            self.announce_draining(on, None)
+
+    def announce_draining(self, on: bool, ends_in_s: float | None) -> None:
+        """Let all clients and listeners know; ``ends_in_s``: when the host hangs up who is left, None for never."""
+        self._node.publish("node.draining", draining=on, calls=len(self._places.running), ends_in_s=ends_in_s)
+
+    def _tell_clients(self, event: Mapping[str, Any]) -> None:
+        with contextlib.suppress(pykka.ActorDeadError):
+            self._switchboard.tell(TellClients(event))
 
     async def forget(self, call_id: str) -> None:
         """As Board.forget."""

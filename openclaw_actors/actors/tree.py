@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import pykka
 
 from openclaw_actors.actors.agent import Agent
-from openclaw_actors.actors.loop_actor import deepest_mailbox, kill
+from openclaw_actors.actors.loop_actor import deepest_mailbox, gone, kill
 from openclaw_actors.actors.stage import CallContext, StageActor, StageTypes, describe_error
 from openclaw_actors.actors.stt import Stt
 from openclaw_actors.actors.supervision import Intensity, Port, RestartAfter, RestartPolicy, make_uniform
@@ -129,6 +130,18 @@ class Tree:
             if child.ref is not None and child.ref.is_alive():
                 child.ref.stop(block=False)
 
+    async def reap(self) -> None:
+        """Wait for the stages, which were told to stop; kill those that have not after ``supervision.reap_after_s``."""
+        refs = {stage: child.ref for stage, child in self._children.items() if child.ref is not None}
+        within_s = self._settings.reap_after_s
+        gone_all = await asyncio.gather(*(gone(ref, within_s) for ref in refs.values()))
+        for (stage, ref), is_gone in zip(refs.items(), gone_all, strict=True):
+            if is_gone:
+                continue
+            metrics.actors_reaped_total.labels(actor=stage).inc()
+            _log.error("a stage outlived its call and is killed", stage=stage, waited_s=within_s)
+            kill(ref, SlowEngineError(f"{stage} did not stop within {within_s:g} s"))
+
     def kill(self) -> None:
         """End all at once: the Call itself has crashed."""
         self._stopping = True
@@ -162,7 +175,6 @@ class Tree:
         metrics.stage_down_seconds.labels(stage=stage).observe(seconds)
         _log.info(
             "stage restarted",
-            call_id=self._context.call_id,
             stage=stage,
             incarnation=child.incarnation,
             down_ms=round(seconds * 1000, 1),
@@ -237,7 +249,6 @@ class Tree:
             metrics.stage_restarts_total.labels(stage=stage, reason=_reason(error)).inc()
         _log.warning(
             "stage down",
-            call_id=self._context.call_id,
             stage=stage,
             incarnation=child.incarnation,
             reason=describe_error(error),

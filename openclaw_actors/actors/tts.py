@@ -14,6 +14,7 @@ from openclaw_actors.errors import SlowEngineError, TransientEngineError
 from openclaw_actors.media.codecs import Encoded
 from openclaw_actors.media.playout import PACKET_S
 from openclaw_actors.messages import Credit, Interrupt, Progress, Say, Speech, Stage, Useful
+from openclaw_actors.observability.logs import bind
 
 AHEAD_S = 8.0
 """Speech made but not yet heard, at most: what a barge-in throws away."""
@@ -55,6 +56,7 @@ class Tts(StageActor):
         if say.turn != self._turn:
             self._interrupt(say.turn)
             self._turn = say.turn
+            bind(turn=say.turn)
         self._queued = (say.turn, say.index)
         self._phrases.append(say)
         if self._speaking is None:
@@ -130,7 +132,7 @@ class Tts(StageActor):
     def _begun(self, asked_at: float) -> None:
         now = time.monotonic()
         self.report(Progress(self._turn, "first_audio", now))
-        self.log.debug("first audio", turn=self._turn, ms=round((now - asked_at) * 1000))
+        self.log.debug("first audio", ms=round((now - asked_at) * 1000))
 
     def _send(self, say: Say, sound: Encoded, *, ends: bool = False) -> None:
         seconds = len(sound.packets) * PACKET_S

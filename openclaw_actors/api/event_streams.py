@@ -121,7 +121,7 @@ class EventStreams:
     def _hear(self, event: Event) -> None:
         frame = b""
         for reader in tuple(self._readers):
-            if reader.call_id in (None, event.call_id):
+            if not event.call_id or reader.call_id in (None, event.call_id):
                 frame = frame or encode(event)
                 reader.put(event, frame)
 
@@ -225,9 +225,13 @@ class EventStreams:
 
 
 def encode(event: Event) -> bytes:
-    """The event as it is sent. JSON has no bare line ends, so its data is one line."""
+    """The event as it is sent. JSON has no bare line ends, so its data is one line.
+
+    What is on no record has no id there: nobody can come back to it.
+    """
     data = json.dumps(event.as_dict(), separators=(",", ":"))
-    return f"id: {event.id}\nevent: {event.type}\ndata: {data}\n\n".encode()
+    place = f"id: {event.id}\n" if event.call_id else ""
+    return f"{place}event: {event.type}\ndata: {data}\n\n".encode()
 
 
 def _last_id(request: web.Request) -> str:

@@ -20,7 +20,7 @@ from openclaw_actors.api.rates import Places, TokenBuckets
 from openclaw_actors.api.sessions import Sessions
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import get_logger, outside
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.transports.peer import Peer
 from openclaw_actors.transports.webrtc.peer import ice_servers_for_client
@@ -84,6 +84,7 @@ class Offers:
         async with self._joined(principal, offer):
             with self._pending.one():
                 answer, started = await self._set_up(offer, checked, principal, client)
+        log.info("offer answered", call_id=started.call_id)
         secret = self._sessions.open(started.call_id)
         body = Answer(sdp=answer, call_id=started.call_id, resume_token=started.resume_token)
         return web.Response(
@@ -174,7 +175,8 @@ class Offers:
             caller, metadata = principal.grant.identity or caller, {**metadata, **principal.grant.metadata}
         try:
             peer = self._new_peer()
-            answer = await peer.accept(checked)
+            # Its tasks live as long as the call: what is bound for this request's log must not stand in theirs.
+            answer = await asyncio.create_task(peer.accept(checked), name="answer an offer", context=outside())
             # The peer bounds its own part; a Switchboard that does not answer must not keep the place for ever.
             async with asyncio.timeout(self._limits.setup_timeout_s):
                 started = await self._board.start(

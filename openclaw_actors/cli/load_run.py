@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.errors import EngineError
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.load import Load, LoadCaller, LoadPlan, Tally
@@ -67,7 +68,8 @@ def run(order: Order) -> int:
     """Let them call, and print what they measured; the command's exit status."""
     console = Console(stderr=order.as_json)
     try:
-        report, tally, fault = asyncio.run(_load(order, console))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:  # asyncio's own takes one datagram a turn
+            report, tally, fault = runner.run(_load(order, console))
     except (OSError, av.FFmpegError) as error:
         _give_up(f"can't read the question: {error}")
     except EngineError as error:

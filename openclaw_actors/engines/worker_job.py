@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from typing import Any
 
@@ -71,6 +72,16 @@ class Job:
         """How many jobs run there together."""
 
 
+_QUEUES: weakref.WeakSet[JobQueue] = weakref.WeakSet()
+"""Of this process."""
+
+
+def longest_wait() -> float:
+    """How long the oldest urgent job of any pool has been waiting for a process, in seconds."""
+    now = asyncio.get_running_loop().time()
+    return max((queue.longest_wait(now) for queue in _QUEUES), default=0.0)
+
+
 class JobQueue:
     """The jobs that wait: the urgent first, and then first come, first served; never more than ``limit``.
 
@@ -85,11 +96,17 @@ class JobQueue:
         self._lanes: dict[bool, deque[Job]] = {True: deque(), False: deque()}
         self._news = asyncio.Event()
         self._depth = metrics.pool_queue_depth.labels(pool=pool)
+        _QUEUES.add(self)
         for instrument in (metrics.pool_abandoned_total, metrics.pool_batch_jobs):
             instrument.labels(pool=pool)
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
+
+    def longest_wait(self, now: float) -> float:
+        """How long the oldest urgent job waits, in seconds of the loop's clock; 0 where none does."""
+        lane = self._lanes[True]
+        return now - (lane[0].expires_at - lane[0].deadline_s) if lane else 0.0
 
     def put(self, job: Job) -> None:
         """Append a job.

@@ -2,7 +2,7 @@
 
 libopus decodes at any of its rates, so it is asked for 16 kHz at once: 24 µs a packet of speech, where PyAV's decoder
 and the way back from 48 kHz take 54 (measured in one run). PyAV knows no rate but 48 kHz; its
-wheels bring the library.
+wheels bring the library. Where they do not, PyAV serves.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from openclaw_actors.media import mulaw
 from openclaw_actors.media.codecs import OPUS, Codec
 from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import SAMPLE_RATE
@@ -44,9 +45,10 @@ class Decoder(Protocol):
 
 def decoder(codec: Codec) -> Decoder:
     """The cheapest that this machine has."""
-    if codec is OPUS and (library := _libopus()) is not None:
-        return _OpusDecoder(library)
-    return _AvDecoder(codec)
+    if codec is not OPUS:
+        return _MulawDecoder()
+    library = _libopus()
+    return _AvDecoder() if library is None else _OpusDecoder(library)
 
 
 class _OpusDecoder:
@@ -73,17 +75,17 @@ class _OpusDecoder:
 
 
 class _AvDecoder:
-    """PyAV's decoder, and its resampler behind it."""
+    """PyAV's decoder of Opus, and its resampler behind it."""
 
-    def __init__(self, codec: Codec) -> None:
-        context = av.CodecContext.create("libopus" if codec is OPUS else "pcm_mulaw", "r")
-        assert isinstance(context, av.AudioCodecContext)  # noqa: S101 - both are audio; this tells mypy
+    def __init__(self) -> None:
+        context = av.CodecContext.create("libopus", "r")
+        assert isinstance(context, av.AudioCodecContext)  # noqa: S101 - it is audio; this tells mypy
         context.layout = "mono"
         context.format = "s16"
-        context.sample_rate = codec.clock_rate
+        context.sample_rate = OPUS.clock_rate
         context.thread_count = 1
         self._context = context
-        self._resampler = Resampler(codec.clock_rate, SAMPLE_RATE, primed=True)
+        self._resampler = Resampler(OPUS.clock_rate, SAMPLE_RATE, primed=True)
 
     def decode(self, payload: bytes) -> Samples:
         """As Decoder.decode."""
@@ -93,6 +95,43 @@ class _AvDecoder:
         except (av.FFmpegError, ValueError) as error:
             raise UndecodableError(str(error)) from None
         return np.frombuffer(pcm, np.int16)
+
+
+_REACH = 8
+"""Samples on either side from which one between two others is made: 1 ms of delay. What 16 taps leave of a tone's
+image is 51 dB below it at 3 kHz, and 28 dB at 3.4 kHz, where telephones end."""
+
+
+class _MulawDecoder:
+    """G.711 mu-law at 8 kHz, brought to 16: each second sample is one of the caller's, those between are interpolated.
+
+    A windowed sinc in numpy, 10 µs a packet: PyAV's decoder and FFmpeg's graph take 27.
+    """
+
+    def __init__(self) -> None:
+        self._before = np.zeros(2 * _REACH, np.float32)
+
+    def decode(self, payload: bytes) -> Samples:
+        """As Decoder.decode."""
+        if not payload:
+            raise UndecodableError("an empty packet")
+        sound = np.concatenate((self._before, mulaw.FLOATS[np.frombuffer(payload, np.uint8)]))
+        self._before = sound[-2 * _REACH :]
+        out = np.empty(2 * len(payload), np.int16)
+        out[0::2] = sound[_REACH:-_REACH]
+        between = np.convolve(sound[1:], _BETWEEN, "valid")
+        out[1::2] = np.rint(between.clip(-32_768, 32_767, out=between), out=between)
+        return out
+
+
+def _between() -> npt.NDArray[np.float32]:
+    """The taps that make the sample half-way between the 8 before it and the 8 behind."""
+    at = np.arange(-_REACH, _REACH) + 0.5
+    taps = np.sinc(at) * np.kaiser(2 * _REACH, 4.5)
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+_BETWEEN = _between()
 
 
 @functools.cache

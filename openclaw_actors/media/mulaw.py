@@ -39,6 +39,9 @@ def _decoding_table() -> NDArray[np.int16]:
 _CODES = _encoding_table()
 _SAMPLES = _decoding_table()
 
+FLOATS: NDArray[np.float32] = _SAMPLES.astype(np.float32)
+"""Samples by code, for who filters them."""
+
 
 def encode(pcm: bytes) -> bytes:
     """Mu-law, a byte a sample, of s16 ``pcm``; an odd last byte is a ValueError."""

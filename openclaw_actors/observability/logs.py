@@ -1,25 +1,62 @@
-"""Structured logs: JSON for machines, colour for a terminal, never blocking the event loop."""
+"""Structured logs: JSON for machines, colour for a terminal, never blocking the event loop, never a whole phone number.
+
+What a line is about (``call_id``, ``stage``, ``incarnation``, ``turn``, or ``request_id``) is bound once, to the
+context (contextvars) in which the work is done: each actor has its own (actors/loop_actor.py), and whatever logs within
+it, an engine or a library, has those fields without knowing of calls. What serves many calls runs `outside` of any.
+"""
 
 from __future__ import annotations
 
 import atexit
+import contextvars
 import logging
 import logging.handlers
 import queue
 import sys
-from typing import cast
+from typing import Any, cast
 
 import structlog
 
+from openclaw_actors.observability.masking import NUMBER_KEYS, mask_digits, mask_numbers
 from openclaw_actors.settings.sections import Logs
 
 _QUEUE_SIZE = 10_000
 """Records waiting to be written; a terminal that stalls must cost log lines, never audio."""
 
 
+STOP_S = 5.0
+"""For what is still to be written at the end: ten thousand lines take half a second."""
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger that binds key=value pairs; ``name`` is the module's."""
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
+
+
+def bind(**fields: Any) -> None:
+    """Let all that is logged in the current context from now on have these fields."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def outside() -> contextvars.Context:
+    """A context for what outlives a call or a request, and serves many: nothing is bound in it."""
+    return contextvars.Context()
+
+
+class _Masked:
+    """Renders a line, and masks phone numbers in all of it: keys, values, tracebacks, libraries' own words.
+
+    Runs in the writer's thread, so that it costs the loop nothing.
+    """
+
+    def __init__(self, render: structlog.typing.Processor) -> None:
+        self._render = render
+
+    def __call__(self, logger: Any, name: str, fields: structlog.typing.EventDict) -> str:
+        for key in NUMBER_KEYS & fields.keys():
+            fields[key] = mask_digits(fields[key])
+        line = self._render(logger, name, fields)
+        return mask_numbers(line if isinstance(line, str) else str(line))
 
 
 class _Dropping(logging.handlers.QueueHandler):
@@ -36,7 +73,22 @@ class _Dropping(logging.handlers.QueueHandler):
         return record
 
 
-_listener: logging.handlers.QueueListener | None = None
+class _Writer(logging.handlers.QueueListener):
+    """Writes what waits; its end does not depend on whoever reads the log."""
+
+    def stop(self) -> None:
+        """Write the rest, for at most STOP_S; then the thread, a daemon, is left behind."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        try:
+            self.queue.put(self._sentinel, timeout=STOP_S)  # type: ignore[attr-defined] # of CPython's own
+        except queue.Full:
+            return
+        thread.join(STOP_S)
+
+
+_listener: _Writer | None = None
 
 
 def configure_logs(settings: Logs) -> None:
@@ -70,16 +122,19 @@ def configure_logs(settings: Logs) -> None:
         if as_json
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
-    tail: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    tail: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _Masked(renderer),
+    ]
     stream = logging.StreamHandler(sys.stderr)
-    stream.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer]))
+    stream.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=tail))
     records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
     root = logging.getLogger()
     root.handlers = [_Dropping(records)]
     root.setLevel(settings.level.upper())
     for noisy in ("aioice", "aiortc", "httpx", "httpcore", "openai", "aiohttp.access", "faster_whisper"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    _listener = logging.handlers.QueueListener(records, stream)
+    _listener = _Writer(records, stream)
     _listener.start()
     atexit.register(stop_logs)
 

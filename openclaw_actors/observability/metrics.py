@@ -108,6 +108,7 @@ engine_audio_seconds_total = _counter(
 speculations_total = _counter("speculations_total", "Replies asked for early, kept or wasted.", "result")
 mailbox_depth = _gauge("mailbox_depth", "Deepest mailbox seen in the last second.", "stage")
 message_wait_seconds = _histogram("message_wait_seconds", "Sent to handled, one in 16.", _WAIT, "stage")
+actors_reaped_total = _counter("actors_reaped_total", "Actors that outlived their call and were killed.", "actor")
 dead_letters_total = _counter("dead_letters_total", "Messages that nobody handled.", "stage", "message")
 stale_messages_total = _counter("stale_messages_total", "Mail below the fence, dropped.", "stage")
 
@@ -162,7 +163,7 @@ _STAGE = {"stage": STAGES}
 _CALL = {"transport": TRANSPORTS, "direction": DIRECTIONS}
 _RESTART_REASONS = ("crash", "transient", "broken", "refused", "slow", "unavailable", "ended")
 _REJECTIONS = (
-    "full", "draining", "rate", "auth", "offer", "not_ready", "stream", "carrier", "policy_disabled",
+    "full", "overloaded", "draining", "rate", "auth", "offer", "not_ready", "stream", "carrier", "policy_disabled",
     "caller_not_allowed", "caller_withheld", "number_not_allowed", "own_number", "hourly_cap", "daily_minutes",
     "from_not_ours",
 )  # fmt: skip
@@ -200,6 +201,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (message_wait_seconds, _STAGE),
     (mailbox_depth, _STAGE),
     (stale_messages_total, _STAGE),
+    (actors_reaped_total, {"actor": ("call", *STAGES)}),
     (escalations_total, {"step": ("next_engine", "apology", "repeat_please", "hang_up")}),
     (speculations_total, {"result": ("used", "wasted")}),
     (stage_latency_seconds, {"part": _PARTS}),

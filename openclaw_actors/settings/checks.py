@@ -60,6 +60,9 @@ def _of_server(settings: Settings) -> Iterator[Conflict]:
             f"a public bind without auth is refused ({server.host!r} is not loopback); "
             'put a token in auth.tokens, or set auth.offer = "open" if a proxy guards the offers',
         )
+    traces = settings.traces.endpoint
+    if traces and not _is_url(traces, ("http", "https")):
+        yield Conflict(("traces", "endpoint"), "it must be a URL such as http://127.0.0.1:4318, or empty")
     if server.public_url and not _is_url(server.public_url, ("http", "https")):
         yield Conflict(("server", "public_url"), "it must be a URL such as https://voice.example.org, or empty")
     for index, proxy in enumerate(server.trusted_proxies):

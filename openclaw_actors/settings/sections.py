@@ -46,7 +46,7 @@ class Server(Section):
     trusted_proxies: tuple[str, ...] = ()
     drain_timeout_s: Seconds = 1800
     max_calls: Count = 0
-    """0: measured from the machine (25 calls a core, at which 2.6-3.6 % of a core a call leaves head-room)."""
+    """0: found out from how the machine bears them (actors/admission.py)."""
 
 
 Scope = Literal["call:join", "call:control", "read", "admin"]
@@ -132,6 +132,8 @@ class Supervision(Section):
     """Before the first, second, ... look whether an engine that failed serves again; the last for all further ones."""
     mailbox: Positive = 500
     """Messages parked for a stage that is down; 500 audio frames are 10 s."""
+    reap_after_s: Annotated[float, Field(gt=0)] = 5
+    """Stages that are left of a call that has ended are killed after so long; they end within a millisecond."""
     loop_dump_s: Seconds = 2
     """An event loop that is so late has the stacks of all threads written to standard error; 0: never."""
     loop_abort_s: Seconds = 10
@@ -497,6 +499,13 @@ class Logs(Section):
     transcripts: bool = False
 
 
+class Traces(Section):
+    """Where OpenTelemetry's spans go (extra ``otel``); OTEL_… variables hold for the rest."""
+
+    endpoint: str = ""
+    """A collector that takes OTLP over HTTP, such as ``http://127.0.0.1:4318``; empty: that of OTEL_EXPORTER_OTLP_…."""
+
+
 class Settings(Section):
     """All sections."""
 
@@ -519,6 +528,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
+    traces: Traces = Traces()
 
     @property
     def carriers(self) -> tuple[str, ...]:

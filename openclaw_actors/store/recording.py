@@ -164,15 +164,30 @@ class Recording:
             .values(host=self._claim.host)
         )
         lost = connection.execute(
-            select(calls.id, calls.started_at, calls.answered_at, calls.transport, calls.carrier_call_id)
+            select(
+                calls.id,
+                calls.started_at,
+                calls.answered_at,
+                calls.transport,
+                calls.carrier_call_id,
+                calls.direction,
+            )
             .where(unfinished, calls.host.in_(gone))
             .order_by(calls.id)
         ).all()
-        for row in lost:
-            self._end_lost(connection, row.id, row.started_at, row.answered_at)
-        return [LostCall(row.id, row.transport, row.carrier_call_id) for row in lost]
+        return [
+            LostCall(
+                row.id,
+                row.transport,
+                row.carrier_call_id,
+                row.direction,
+                self._end_lost(connection, row.id, row.started_at, row.answered_at),
+            )
+            for row in lost
+        ]
 
-    def _end_lost(self, connection: Connection, call_id: str, started_at: str, answered_at: str) -> None:
+    def _end_lost(self, connection: Connection, call_id: str, started_at: str, answered_at: str) -> str:
+        """End it on paper; when it was last heard of."""
         events = tables.events.c
         sequence, seen_at = connection.execute(
             select(func.max(events.sequence), func.max(events.time)).where(events.call_id == call_id)
@@ -190,11 +205,14 @@ class Recording:
                 "media_state": "closed",
             },
         )
+        return str(ended["ended_at"])
 
 
 def is_delivered(event: Event) -> bool:
     """Whether webhooks hear of it: not of half-heard words and the stages' states, several a second, for pages."""
-    return event.type != "call.stages" and not (event.type == "call.transcript" and event.data.get("final") is False)
+    if event.type in {"call.stages", "node.draining"}:
+        return False
+    return not (event.type == "call.transcript" and event.data.get("final") is False)
 
 
 def plain(value: Any) -> Any:

@@ -79,6 +79,9 @@ class LostCall:
     call_id: str
     transport: str
     carrier_call_id: str
+    direction: str = "inbound"
+    ended_at: str = ""
+    """When it was last heard of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from openclaw_actors.actors.board import Board
 from openclaw_actors.messages import Event
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import get_logger, outside
 from openclaw_actors.stamps import rfc3339
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.numbers import DAY_S, HOUR_S, Numbers
@@ -77,7 +77,7 @@ class Budget:
         self.close()
         left_s = self._numbers.exhausted_in(time.monotonic())
         if left_s != float("inf"):
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._exhausted)
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._exhausted, context=outside())
 
     def _exhausted(self) -> None:
         calls = self._numbers.running

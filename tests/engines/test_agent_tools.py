@@ -191,31 +191,29 @@ async def test_nothing_said_after_a_tool_is_an_answer_too(ask):
     assert await within(ask(Model(calls("take_message", text="Ring Ann."), ""))) == ("", [TakeMessage("Ring Ann.")])
 
 
-class Delta:
+def delta(index, call_id, name=None, arguments=None):
     """A piece of a tool call, as servers send it that keep to the letter of the API less than others."""
-
-    def __init__(self, index, call_id, name=None, arguments=None):
-        self.index, self.id = index, call_id
-        self.function = type("F", (), {"name": name, "arguments": arguments})() if name or arguments else None
+    function = {"name": name, "arguments": arguments} if name or arguments else None
+    return {"index": index, "id": call_id, "function": function}
 
 
 @pytest.mark.parametrize(
     "deltas",
     [
-        [Delta(0, "a", "hangup", "{}"), Delta(0, "b", "hold", '{"seconds": 9}')],  # Ollama: all have the index 0
-        [Delta(None, "a", "hangup", "{}"), Delta(None, "b", "hold", '{"seconds": 9}')],
+        [delta(0, "a", "hangup", "{}"), delta(0, "b", "hold", '{"seconds": 9}')],  # Ollama: all have the index 0
+        [delta(None, "a", "hangup", "{}"), delta(None, "b", "hold", '{"seconds": 9}')],
         [
-            Delta(0, "a", "hangup"),
-            Delta(1, "b", "hold"),
-            Delta(1, None, None, '{"seconds": 9}'),
-            Delta(0, "", None, "{}"),
+            delta(0, "a", "hangup"),
+            delta(1, "b", "hold"),
+            delta(1, None, None, '{"seconds": 9}'),
+            delta(0, "", None, "{}"),
         ],
-        [Delta(0, "a", "hangup", "{}"), Delta(1, "b", "hold", '{"sec'), Delta(1, "b", "hold", 'onds": 9}')],
+        [delta(0, "a", "hangup", "{}"), delta(1, "b", "hold", '{"sec'), delta(1, "b", "hold", 'onds": 9}')],
     ],
 )
 def test_calls_are_put_together_as_different_servers_send_them(deltas):
     parts = chat._Calls()
-    for delta in deltas:
-        parts.take([delta])
+    for each in deltas:
+        parts.take([each])
 
     assert parts.whole() == [ToolCall("a", "hangup", "{}"), ToolCall("b", "hold", '{"seconds": 9}')]

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 import aiohttp
 import psutil
 
+from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.load_report import LAG_LIMIT_MS, percentile
 from openclaw_actors.testkit.providers.carrier.line import Line
@@ -213,7 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-clear-ms", type=float, default=150, help="goal for the clears' p95")
     parser.add_argument("--json", action="store_true", help="rows as JSON instead of a table")
     options = parser.parse_args(argv)
-    rows = asyncio.run(run(options.calls, options.turns, options.many))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:  # as `serve` does: the callers must not be late
+        rows = runner.run(run(options.calls, options.turns, options.many))
     text = json.dumps([asdict(row) | {"void": row.void} for row in rows], indent=2) if options.json else table(rows)
     sys.stdout.write(text + "\n")
     if any(row.void for row in rows):

@@ -20,7 +20,7 @@ from openclaw_actors.engines.openai_service import connect, probe
 from openclaw_actors.engines.protocols import AgentRequest, CallControl, CallReport, StayQuiet
 from openclaw_actors.errors import EngineError, TransientEngineError, UnavailableEngineError
 from openclaw_actors.observability.engine_meter import meter_of
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import get_logger, outside
 from openclaw_actors.settings.sections import Destination, OpenClaw
 
 log = get_logger(__name__)
@@ -78,7 +78,7 @@ class OpenClawEngine:
             raise UnavailableEngineError(f"{_WHO} has no chat completions: {_REMEDY}")
         if self._settings.warm:
             await self._stop_warming()
-            self._warming = asyncio.create_task(self._first_run(), name="warming the Gateway")
+            self._warming = asyncio.create_task(self._first_run(), name="warming the Gateway", context=outside())
 
     async def warm(self) -> None:
         """Open a connection for the call that is being set up.

@@ -14,6 +14,7 @@ from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
 from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
 from openclaw_actors.messages import WordTime
 from openclaw_actors.observability.engine_meter import meter_of
+from openclaw_actors.observability.logs import outside
 
 _FIRST_SLICE_S = 0.06
 """Sound encoded at a time until the first packets are out: 0.7 ms of work."""
@@ -89,7 +90,7 @@ class Rendering:
         self._listeners = 0
         self._over = False
         self._abandoned = False
-        self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}")
+        self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}", context=outside())
         self.task.add_done_callback(self._ended)
 
     @property

@@ -47,6 +47,7 @@ class StubRequest:
     """The uploaded file, for transcriptions."""
     peer: int = 0
     """The client's port: requests on one connection have the same."""
+    headers: Mapping[str, str] = field(default_factory=dict)
     outcome: Outcome = "pending"
     """``cancelled``: the client went away before the answer was whole."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,7 +127,9 @@ class OpenAiStub(FakeServer):
         self, route: Route, web_request: web.Request, body: dict[str, Any], audio: bytes = b""
     ) -> AsyncIterator[Fault | None]:
         """Record the request and its outcome; give its fault, once that fault's share before the answer is done."""
-        entry = StubRequest(route, time.monotonic(), body, audio, peer=_port_of(web_request))
+        entry = StubRequest(
+            route, time.monotonic(), body, audio, peer=_port_of(web_request), headers=dict(web_request.headers)
+        )
         self.requests.append(entry)
         self._changed.set()
         try:
