@@ -17,6 +17,8 @@ from openclaw_actors.settings.sections import Numbers, Settings
 from openclaw_actors.testkit.host import running_host
 from openclaw_actors.testkit.providers.carrier.account import NUMBER
 from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
+from openclaw_actors.testkit.providers.plivo.account import AUTH_ID, AUTH_TOKEN, FakePlivo
+from openclaw_actors.testkit.providers.telnyx.account import API_KEY, FakeTelnyx
 from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from tests.cli.conftest import EMBEDDED_TOML
 from tests.phone.conftest import API_TOKEN, PERSON, phone_settings
@@ -249,6 +251,67 @@ async def test_doctor_prints_what_it_finds_and_repairs(run, twilio, tmp_path):
     }  # fmt: skip
     (number,) = twilio.numbers.values()
     assert number["voice_url"] == f"{twilio.exchange.public_url}/voice/webhook"
+
+
+# --- other carriers -------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[FakeTelnyx, FakePlivo], ids=["telnyx", "plivo"])
+async def other(request):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with request.param(f"http://127.0.0.1:{port}") as carrier:
+        yield carrier
+
+
+def flags_of(carrier) -> tuple[str, ...]:
+    if carrier.name == "telnyx":
+        keys = ("--telnyx-public-key", carrier.exchange.public_key, "--telnyx-api-key", API_KEY)
+        return (*keys, "--telnyx-connection-id", carrier.exchange.connection_id, "--telnyx-number", NUMBER)
+    return ("--plivo-auth-id", AUTH_ID, "--plivo-auth-token", AUTH_TOKEN, "--plivo-number", NUMBER)
+
+
+async def test_setup_writes_another_carriers_account_and_points_the_number_here(shell, other, tmp_path):
+    words = ("setup", "--yes", "--no-check", *EMBEDDED, *flags_of(other), "--public-url", PUBLIC_URL)
+    base = {f"{other.name.upper()}__API_BASE_URL": other.api_base_url}
+    result = await asyncio.to_thread(lambda: shell(*words, "--allow-from", PERSON, **base))
+    assert result.exit_code == 0, result.stderr
+    written = tomllib.loads((tmp_path / "openclaw-actors.toml").read_text())
+    assert written[other.name]["from_number"] == NUMBER
+    assert "twilio" not in written
+    hook = f"{PUBLIC_URL}/voice/{other.name}/webhook"
+    assert f"asks {hook} from now on" in result.stderr
+    if other.name == "telnyx":
+        assert other.application["webhook_event_url"] == hook
+        assert other.numbers[0]["connection_id"] == other.application["id"]
+    else:
+        application = other.applications[other.numbers[NUMBER.removeprefix("+")]]
+        assert (application["app_name"], application["answer_url"]) == ("openclaw_actors", hook)
+        assert other.applications["1001"]["answer_url"] == "https://example.com/answer", "another's is left alone"
+    for secret in (API_KEY, AUTH_TOKEN):
+        assert secret not in result.output
+
+
+async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(other, patient_recogniser):
+    settings = settings_of(other)
+    name = other.name
+    found = await findings(settings)
+    assert {key: each.status for key, each in found.items()} == {
+        f"{name} account": "good",
+        f"{name} number": "good",
+        f"{name} webhook": "bad",
+        f"{name} to host": "good",
+        f"{name} media stream": "warning",
+        "who may call": "good",
+    }
+    async with host_of(other, settings):
+        found = await findings(settings, runs=True, fix=True, call=PERSON)
+    assert {each.status for each in found.values()} == {"good"}, found
+    assert (await findings(settings))[f"{name} webhook"].status == "good"
+    other.fail(RestFault(401, 10009, "Authentication failed"))
+    refused = (await findings(settings))[f"{name} account"]
+    assert refused.status == "bad"
+    assert {"telnyx": "telnyx.api_key", "plivo": "plivo.auth_id"}[name] in refused.detail
 
 
 # --- dial -----------------------------------------------------------------------------------------
