@@ -4,17 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe voicemail fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable .
+	@echo "Installing into $(VENV): 700 MB, mostly the speech libraries; a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -qq --upgrade pip
+	@$(BIN)/pip install -qq --editable .
 	@touch $@
 
 $(VENV)/.test: $(BIN)/openclaw-actors pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install -qq --editable '.[test]'
 	@touch $@
 
 serve: $(BIN)/openclaw-actors  ## start the host and print the console's address
@@ -23,12 +24,13 @@ serve: $(BIN)/openclaw-actors  ## start the host and print the console's address
 system:  ## the programs that tests drive, from Debian, where it may
 	@sh tests/install_programs.sh
 
+# No --quiet for mkdocs: it then counts no warnings, and --strict is for nothing.
 lint: $(VENV)/.test  ## style, types, layers, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 # Calls run in real time and mostly wait, so three at once fit two cores. What fails beside others, on a machine that is
 # busy, is tried once more by itself; what is broken fails again.
@@ -50,10 +52,11 @@ build/gateway/.installed: tests/gateway/package.json tests/gateway/package-lock.
 gateway: $(VENV)/.test build/gateway/.installed  ## the suite of the agent's Gateway on the real one: 860 MB from npm, once
 	$(PYTEST) tests/gateway -m gateway
 
-bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes: tables
+bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cut off, echoes, calls a core: tables
 	$(BIN)/python -m tests.load.turn_latency
 	$(BIN)/python -m tests.load.cut_offs
 	$(BIN)/python -m tests.load.echo
+	$(BIN)/python -m tests.load.density
 
 bench-peers: $(VENV)/.test  ## the same for Pipecat, installed for it, side by side with ours
 	$(BIN)/python -m tests.load.versus_pipecat
@@ -69,6 +72,10 @@ soak: $(VENV)/.test  ## 300 calls in waves, or HOURS of them, and what they leav
 
 bench-phone: $(VENV)/.test  ## the same on media streams, and a hundred of them at once
 	$(BIN)/python -m tests.load.media_streams
+
+observe: $(VENV)/.test  ## things go wrong on a host: which alert tells, what the queries find; pictures of the dashboards
+	$(BIN)/python -m tests.load.observe --pictures docs/pictures
+	$(BIN)/python -m tests.load.scrapes
 
 fuzz: $(VENV)/.test  ## thousands of requests made of /openapi.json, at a host with calls that are up
 	$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)

@@ -55,6 +55,8 @@ CallRecord = TypedDict(
         "metadata": dict[str, Any],
         "muted": bool,
         "held": bool,
+        "recording": bool,
+        "recordings": list[dict[str, Any]],
         "stages": dict[str, dict[str, Any]] | None,
     },
 )
@@ -123,6 +125,38 @@ class Node(TypedDict):
     engines: dict[str, Any]
 
 
+VoicemailRecord = TypedDict(
+    "VoicemailRecord",
+    {
+        "id": str,
+        "state": str,
+        "reason": str | None,
+        "from": str,
+        "to": str,
+        "agent": str,
+        "transport": str,
+        "call_id": str | None,
+        "received_at": str,
+        "seconds": float,
+        "language": str,
+        "transcript": str | None,
+        "answer": str | None,
+        "callback_to": str | None,
+        "callback_call_id": str | None,
+        "attempts": int,
+        "next_attempt_at": str | None,
+    },
+)
+"""A message that a caller left."""
+
+
+class VoicemailPage(TypedDict):
+    """Some messages, newest first."""
+
+    voicemails: list[VoicemailRecord]
+    next: str | None
+
+
 class ApiError(OpenclawActorsError):
     """The host refused.
 
@@ -182,14 +216,22 @@ class Client:
     async def calls(
         self,
         *,
+        q: str | None = None,
         status: str | None = None,
         transport: str | None = None,
         direction: str | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> CallPage:
-        """A page of calls, newest first: those that live and those on record."""
-        asked = {"status": status, "transport": transport, "direction": direction, "cursor": cursor, "limit": limit}
+        """A page of calls, newest first: those that live and those on record; ``q``: a number, or words."""
+        asked = {
+            "q": q,
+            "status": status,
+            "transport": transport,
+            "direction": direction,
+            "cursor": cursor,
+            "limit": limit,
+        }
         query = {name: str(value) for name, value in asked.items() if value is not None}
         return cast("CallPage", await self._json("GET", "/v1/calls", query=query))
 
@@ -231,6 +273,19 @@ class Client:
     async def transcript(self, call_id: str) -> Transcript:
         """What was said."""
         return cast("Transcript", await self._json("GET", _path(call_id, "transcript")))
+
+    async def recording(self, call_id: str, part: int = 1) -> AsyncIterator[bytes]:
+        """The file of a recording, piece by piece; ``part`` as in the call's ``recordings``."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
+        url = self.url + _path(call_id, "recording")
+        try:
+            async with self._session.get(url, params={"part": str(part)}, timeout=timeout) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                async for chunk in response.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoConnectionError(f"{self.url}: {_words(error)}") from error
 
     # --- steering ---------------------------------------------------------------------------------
 
@@ -276,6 +331,14 @@ class Client:
             return await self._act(call_id, "play", command, clip=sound)
         return await self._act(call_id, "play", command, audio=base64.b64encode(sound).decode(), name=name)
 
+    async def record_start(self, call_id: str, **command: str) -> Accepted:
+        """Record the call from now on, or from the end of the notice."""
+        return await self._act(call_id, "record_start", command)
+
+    async def record_stop(self, call_id: str, **command: str) -> Accepted:
+        """Stop recording; the file is there when ``call.recording.stopped`` says so."""
+        return await self._act(call_id, "record_stop", command)
+
     async def transfer(self, call_id: str, to: str, **command: str) -> Accepted:
         """Give the call to another number, where its transport can."""
         return await self._act(call_id, "transfer", command, to=to)
@@ -283,6 +346,64 @@ class Client:
     async def _act(self, call_id: str, action: str, command: Mapping[str, str], **body: str) -> Accepted:
         path = _path(call_id, f"actions/{action}")
         return cast("Accepted", await self._json("POST", path, body={**body, **command}))
+
+    # --- voicemail --------------------------------------------------------------------------------
+
+    async def voicemails(
+        self,
+        *,
+        state: str | None = None,
+        from_: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> VoicemailPage:
+        """A page of messages that callers left, newest first."""
+        asked = {"state": state, "from": from_, "cursor": cursor, "limit": limit}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
+        return cast("VoicemailPage", await self._json("GET", "/v1/voicemails", query=query))
+
+    async def voicemail(self, voicemail_id: str) -> VoicemailRecord:
+        """One message."""
+        return cast("VoicemailRecord", await self._json("GET", _voicemail(voicemail_id)))
+
+    async def voicemail_audio(self, voicemail_id: str) -> bytes:
+        """The sound of a message: Opus in Ogg."""
+        url = self.url + _voicemail(voicemail_id, "/audio")
+        try:
+            async with self._session.get(url, timeout=self._timeout) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                return await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoConnectionError(f"{self.url}: {_words(error)}") from error
+
+    async def erase_voicemail(self, voicemail_id: str) -> None:
+        """Erase a message, with its sound."""
+        await self._json("DELETE", _voicemail(voicemail_id))
+
+    async def call_back(
+        self,
+        voicemail_id: str,
+        *,
+        to: str | None = None,
+        message: str | None = None,
+        now: bool = False,
+        idempotency_key: str | None = None,
+    ) -> VoicemailRecord:
+        """Call back for a message (again).
+
+        Args:
+            voicemail_id: the message.
+            to: whom; who left it, by default.
+            message: what is said, in place of what the agent has prepared.
+            now: also in quiet hours.
+            idempotency_key: as of ``place``.
+        """
+        wanted = {"to": to, "message": message, "now": now}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        path = _voicemail(voicemail_id, "/callback")
+        return cast("VoicemailRecord", await self._json("POST", path, body=body, headers=headers))
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -384,6 +505,10 @@ class Client:
 
 def _path(call_id: str, rest: str = "") -> str:
     return f"/v1/calls/{quote(call_id, safe='')}" + (f"/{rest}" if rest else "")
+
+
+def _voicemail(voicemail_id: str, rest: str = "") -> str:
+    return f"/v1/voicemails/{quote(voicemail_id, safe='')}{rest}"
 
 
 def _words(error: BaseException) -> str:

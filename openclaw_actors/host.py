@@ -11,12 +11,14 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pykka
 
 from openclaw_actors import __version__
 from openclaw_actors.actors.admission import Load
+from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
@@ -33,7 +35,7 @@ from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.engines.worker_job import longest_wait
-from openclaw_actors.errors import EngineError
+from openclaw_actors.errors import EngineError, SettingsError
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded
 from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
 from openclaw_actors.messages import NO_PROFILE, CallProfile, HangUpCall
@@ -42,8 +44,10 @@ from openclaw_actors.observability.logs import configure_logs, get_logger, stop_
 from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.settings import Settings
+from openclaw_actors.store.database import beside
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
+from openclaw_actors.telephony.voicemail.desk import Desk
 from openclaw_actors.turns.vad import load_silero
 from openclaw_actors.webhooks.deliverer import Deliverer
 
@@ -68,11 +72,14 @@ class Host:
 
     def __init__(self, settings: Settings, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self.settings = settings
-        self.places = Places(settings.server.max_calls)
+        messages = settings.voicemail.at_once if settings.voicemail.enabled else 0
+        self.places = Places(settings.server.max_calls, messages)
         self.hub = EventHub()
         self.switchboard: pykka.ActorRef[Switchboard]
         self.phone: Phone | None = None
         """Calls by phone, once it has started; None where no carrier is configured."""
+        self.desk: Desk | None = None
+        """The voicemail, where it is enabled."""
         self.url = ""
         """Where the console is, with the port that was really bound."""
         self._ssl = ssl_context
@@ -112,6 +119,7 @@ class Host:
         closing.callback(disk_pool.shutdown, wait=True)
         self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
         closing.push_async_callback(self.synthesis.aclose)
+        self._open_desk()
         services = Services(
             self.settings,
             self.catalogue,
@@ -122,16 +130,22 @@ class Host:
             hold_sounds=self._hold_sounds,
             after_calls=after_calls,
             smart_turn=self._smart_turn(),
+            messages=None if self.desk is None else self.desk.book,
+            archive=self.archive,
             traces=self._open_traces(),
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
         self.board = SwitchboardBoard(self.switchboard, self.places, services)
+        self.archive.begin_sweeping()
         await self._listen()
         self._background(_watch_loop(self.places, lambda: self.readiness()[0]))
         await self.catalogue.start()
         self._background(self._render_own_lines())
         self._background(self._render_hold_sounds(disk_pool))
+        if self.desk is not None:
+            carrier = (None, None) if self.phone is None else (self.phone.outbound, self.phone.recordings)
+            self.desk.begin(self.board, *carrier)
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
         self._ready = True
@@ -140,6 +154,8 @@ class Host:
         """The store, what writes events into it, and what posts them on: closed after the last call has ended."""
         self.store = await Store.open(self.settings.store, self.settings.webhooks.urls)
         self._closing.push_async_callback(self.store.aclose)
+        self.archive = Archive(self.settings.recordings, self._recordings_folder(), self.store)
+        self._closing.push_async_callback(self.archive.aclose)
         self._tell_of_lost_calls()
         recorder = Recorder(self.store)
         self.hub.keep_in(recorder)
@@ -147,6 +163,10 @@ class Host:
         self._deliverer = Deliverer(self.settings, self.store, self.hub)
         self._closing.push_async_callback(self._deliverer.aclose)
         await self._deliverer.start()
+
+    def _recordings_folder(self) -> Path:
+        wanted = self.settings.recordings.dir
+        return Path(wanted).absolute() if wanted else beside(self.settings.store.url) / "recordings"
 
     def _tell_of_lost_calls(self) -> None:
         """Calls of a host that was killed; the store has ended them on record, and their events wait for webhooks."""
@@ -198,16 +218,40 @@ class Host:
 
     async def _listen(self) -> None:
         self.phone = await self._open_phone()
-        app = build_app(self.settings, self.board, self.store, self.hub, ready=self.readiness, phone=self.phone)
+        app = build_app(
+            self.settings,
+            self.board,
+            self.store,
+            self.hub,
+            ready=self.readiness,
+            phone=self.phone,
+            desk=self.desk,
+            archive=self.archive,
+        )
         listener = await listen(app, self.settings.server, self._ssl)
         self._closing.push_async_callback(listener.aclose)
         self.url = listener.url
+
+    def _open_desk(self) -> None:
+        """The voicemail, where it is enabled; closed after the last call has ended."""
+        if not self.settings.voicemail.enabled:
+            return
+
+        async def render(codec: Codec, text: str) -> Encoded | None:
+            return await self._render(codec, text, OWN_VOICE)
+
+        self.desk = Desk(self.settings, self.store, self.hub, self.catalogue, render)
+        try:
+            self.desk.open()
+        except OSError as error:
+            raise SettingsError("the settings", "voicemail.dir", f"no messages can be kept there: {error}") from error
+        self._closing.push_async_callback(self.desk.aclose)
 
     async def _open_phone(self) -> Phone | None:
         """Calls by phone, where a carrier is configured."""
         if not self.settings.carriers:
             return None
-        phone = Phone(self.settings, self.board, self.hub, self.store)
+        phone = Phone(self.settings, self.board, self.hub, self.store, self.desk)
         self._closing.push_async_callback(phone.aclose)
         await phone.start()
         return phone
@@ -218,6 +262,9 @@ class Host:
             while (apology := await self._render(codec, APOLOGY, OWN_VOICE)) is None:  # noqa: ASYNC110 - no event says when
                 await asyncio.sleep(LINE_AGAIN_S)
             self.apologies[codec.name] = apology.packets
+            if self.desk is not None:
+                for text in self.desk.book.lines:
+                    await self.desk.book.words(codec, text)
             for text, voice in self._own_lines():
                 await self._render(codec, text, voice)
 
@@ -245,7 +292,8 @@ class Host:
         for profile in (NO_PROFILE, *(CallProfile(agent=own.agent) for own in agent.profiles)):
             voice, greeting = own_voice(own := complete(profile, agent)), own.greeting
             first = agent.greeting if greeting is None else greeting
-            for text in (first, *agent.fillers, *self.settings.calls.silent_prompts):
+            notice = self.settings.recordings.notice
+            for text in (notice, first, *agent.fillers, *self.settings.calls.silent_prompts):
                 if text:
                     yield text, voice
 
@@ -288,7 +336,7 @@ class Host:
 
     def hang_up_all(self, reason: str = "shutdown") -> None:
         """End every call."""
-        self.places.closing = True
+        self.places.closing = self.places.ending = True
         for call_id in tuple(self.places.running):
             with contextlib.suppress(pykka.ActorDeadError):
                 self.switchboard.tell(HangUpCall(call_id, reason))

@@ -46,6 +46,9 @@ class CallProfile:
         system_prompt: in place of the settings'.
         max_duration_s: how long it may last at most, within the settings' own limit; 0: no limit of its own.
         asks_pin: the caller must give ``numbers.pin`` before the agent hears anything.
+        takes_message: nobody talks with the caller: they leave a message (actors/message_taker.py).
+        history: what was said before this call and belongs to it: the message that it answers.
+        context: what the agent is told of it beside its prompt.
     """
 
     agent: str = ""
@@ -57,6 +60,9 @@ class CallProfile:
     system_prompt: str = ""
     max_duration_s: float = 0.0
     asks_pin: bool = False
+    takes_message: bool = False
+    history: tuple[Line, ...] = ()
+    context: str = ""
 
 
 NO_PROFILE = CallProfile()
@@ -315,7 +321,7 @@ class Errand:
     """
 
     turn: int
-    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage
+    what: HangUp | Transfer | SendDtmf | Hold | KeepMessage | Noticed | Opened
 
 
 # --- Life and death -------------------------------------------------------------------------------
@@ -371,6 +377,8 @@ class Ending:
     call_id: str
     reason: str
     history: tuple[Line, ...]
+    recorded: bool = False
+    """It was being recorded: so is the call in which its conversation goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,6 +512,16 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What the call was placed to say has been said to its end. Call → itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToneOver:
+    """The tone has been heard: from now on the caller's words are the message. MessageTaker → itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class MediaStarted:
     """The first real sound of the caller has arrived. Peer → Call."""
 
@@ -589,6 +607,28 @@ class PlayAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Record the call, or stop; what is so already changes nothing."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line that the caller must hear to its end, such as that they are recorded. Call → Dialogue."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The notice that is spoken in ``turn`` is over: was it heard to its end? Call → itself."""
+
+    turn: int
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Hand the caller over to ``to`` (E.164 or a SIP address) and end the call, where its peer can."""
 
@@ -600,6 +640,21 @@ class KeepMessage:
     """Put a message of the caller's on record."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Let ``listener`` (a Listener of media/audience.py) hear both sides; ``name`` says on whose behalf."""
+
+    listener: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """The listener of a Listen hears no more."""
+
+    listener: Any
 
 
 @dataclass(frozen=True, slots=True)

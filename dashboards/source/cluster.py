@@ -46,7 +46,7 @@ HOSTS = (
         "Refused for want of a place",
         "By host: unevenness here is the balancer's.",
         "cpm",
-        {"{{instance}}": per_minute("calls_rejected_total", 'reason=~"full|draining"', by="instance")},
+        {"{{instance}}": per_minute("calls_rejected_total", 'reason=~"full|overloaded|draining"', by="instance")},
         runbook="callersrefusedfull",
     ),
 )

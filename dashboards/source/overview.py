@@ -80,7 +80,8 @@ CALLS = (
     ),
     Panel(
         "Calls refused",
-        "Before they began, by reason: full and draining are capacity; auth, rate and offer are strangers or mistaken "
+        "Before they began, by reason: full, overloaded and draining are capacity; auth, rate and offer are strangers "
+        "or mistaken "
         "clients.",
         "cpm",
         {"{{reason}}": f"{per_minute('calls_rejected_total', by='reason')} > 0"},
@@ -102,6 +103,12 @@ SETUP = (
         "Median and longest twentieth. Calls that get shorter all at once are calls that people give up.",
         "s",
         {f"p{round(100 * q)}": quantile(q, "call_duration_seconds", window="1h") for q in (0.5, 0.95)},
+    ),
+    Panel(
+        "Who listens in",
+        "Operators who hear calls, and the 20 ms pieces a second that came too late for those whose line is slow.",
+        "short",
+        {"listeners": total("listeners"), "pieces dropped a second": rate("listener_frames_dropped_total")},
     ),
 )
 

@@ -86,6 +86,7 @@ MAIL = (
         "Stages, or whole calls, that did not end when their call did, those that happened: a fault of ours.",
         "cpm",
         {"{{actor}}": f"{per_minute('actors_reaped_total', by='actor')} > 0"},
+        runbook="actorsleft",
     ),
 )
 

@@ -122,7 +122,7 @@ class Agent(StageActor):
             caller=context.caller_number,
             text=ask.text,
             history=ask.history,
-            system_prompt=context.profile.system_prompt or context.settings.agent.system_prompt,
+            system_prompt=context.system_prompt,
             call_seconds=time.monotonic() - context.answered_at,
             unfinished=ask.unfinished,
             agent=context.profile.agent,

@@ -30,13 +30,15 @@ class StartedCall:
 class Board(Protocol):
     """The host's calls, seen from the API. All of it on the event loop."""
 
-    def admit(self, transport: str, direction: str, *, resume: str = "") -> Admission:
+    def admit(self, transport: str, direction: str, *, resume: str = "", message: bool = False) -> Admission:
         """Keep a place for one more call, to be given to ``start`` or ``release``.
 
         Args:
             transport: ``webrtc``, or a carrier's name.
             direction: ``inbound`` or ``outbound``.
             resume: a ``resume_token``: the caller of a call that still runs needs no further place.
+            message: the caller leaves a message (``CallProfile.takes_message``): there are places beside those for
+                conversations, also while the host drains.
 
         Raises:
             RefusalError: 503 ``full`` or ``draining``, with ``Retry-After``.

@@ -15,12 +15,16 @@ from typing import Any
 
 import pykka
 
+from openclaw_actors.actors.archive import Archive
+from openclaw_actors.actors.call_recorder import CallRecorder
 from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
 from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
 from openclaw_actors.actors.keys import Keys
+from openclaw_actors.actors.listening import ListeningIn
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
+from openclaw_actors.actors.message_taker import MessageBook
 from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.silence import SilentCaller
 from openclaw_actors.actors.stage import CallContext, Engines
@@ -48,7 +52,10 @@ from openclaw_actors.messages import (
     KeepMessage,
     KeysPaused,
     Line,
+    Listen,
     MediaStarted,
+    Noticed,
+    Opened,
     Overdue,
     PeerEnded,
     PeerState,
@@ -56,10 +63,12 @@ from openclaw_actors.messages import (
     Pong,
     Progress,
     Ready,
+    Record,
     Rejoin,
     Report,
     Restart,
     Stage,
+    StopListening,
     TellClients,
     Tick,
     Transfer,
@@ -92,6 +101,10 @@ class Services:
     hold_sounds: HoldSounds = field(default_factory=dict)
     after_calls: AfterCalls = field(default_factory=AfterCalls)
     smart_turn: SmartTurn | None = None
+    messages: MessageBook | None = None
+    """Where callers leave messages; None: nowhere."""
+    archive: Archive | None = None
+    """Where recordings go."""
     traces: Traces | None = None
 
 
@@ -157,10 +170,13 @@ class Call(LoopActor):
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
+        self.recorder = CallRecorder(self.context, self._services.archive, self.floor, self._keys, self.publish)
+        self._listening = ListeningIn(self.context, self._ear, self.publish, lambda: self.floor.is_closed)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
+        self.recorder.listen(self._ear)
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
         for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
@@ -174,7 +190,9 @@ class Call(LoopActor):
             if hasattr(self, "tree"):
                 self.tree.kill()
             self._tell_end()
-            self._tell_switchboard(Ending(self.spec.call_id, self._course.end_reason, self._history()))
+            self._tell_switchboard(self._ending())
+            if hasattr(self, "recorder"):
+                self.recorder.abandon()
         self._tell_switchboard(Ended(self.spec.call_id, self._course.status, self._course.end_reason))
 
     def _tell_switchboard(self, message: Any) -> None:
@@ -185,6 +203,10 @@ class Call(LoopActor):
 
     def _history(self) -> tuple[Line, ...]:
         return self.floor.history if hasattr(self, "floor") else self.spec.history
+
+    def _ending(self) -> Ending:
+        recorded = hasattr(self, "recorder") and self.recorder.is_on
+        return Ending(self.spec.call_id, self._course.end_reason, self._history(), recorded)
 
     def later(self, delay: float, message: Any) -> None:
         """Tell myself ``message`` after ``delay`` seconds, unless I have ended by then."""
@@ -213,11 +235,13 @@ class Call(LoopActor):
 
     # --- mail -------------------------------------------------------------------------------------
 
-    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a kind of mail reads best in one place
+    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one line a kind of mail reads best here
         """One line a kind of mail."""
         if self._closing and not isinstance(message, Describe):
             if isinstance(message, Rejoin):
                 self._tell_switchboard(Unwanted(message.peer))
+            elif isinstance(message, Listen):
+                message.listener.end()
             return None
         if isinstance(message, Steer):
             self.steering.steer(message)
@@ -246,6 +270,8 @@ class Call(LoopActor):
                 self._announce(message)
             case Transfer():
                 self._transfer(message.to)
+            case Record() | Noticed():
+                self.recorder.take(message)
             case Dtmf(digits):
                 self._keys.press(digits)
             case KeysPaused(count):
@@ -256,10 +282,14 @@ class Call(LoopActor):
                 self._media_started(message.at)
             case Rejoin():
                 self._rejoin(message.peer)
+            case Listen() | StopListening():
+                self._listening.take(message)
             case TellClients():
                 self._send_to_client(message.event)
             case KeepMessage():
                 self.publish("call.message", text=message.text)
+            case Opened():
+                self.publish("callback.spoken")
             case HangUp():
                 self._hang_up("canceled" if self._course.is_unanswered else "completed", message.reason)
             case Describe():
@@ -365,8 +395,9 @@ class Call(LoopActor):
             return
         self.context.answered_at = self.floor.active_at = self._course.answered_at
         if self._last_words is not None:
+            self.recorder.answered(goes_on=self.spec.recorded, announces=True)
             self.floor.announce(self._last_words.text, self._last_words.reason)
-        else:
+        elif not self.recorder.answered(goes_on=self.spec.recorded) and not self.spec.resumed_from:
             self.floor.greet(self.context.greeting)
 
     def _announce(self, message: Announce) -> None:
@@ -409,6 +440,8 @@ class Call(LoopActor):
             self.steering.codec_changed()
         self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
         self._ear.transport = self.context.ports["transport"]
+        self.recorder.listen(self._ear)
+        self._listening.ear_changed(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
@@ -444,13 +477,14 @@ class Call(LoopActor):
         self._closing = True
         self._course.end(status, reason)
         self.floor.silence()  # what was heard of a sentence that is broken off belongs to the conversation
-        self._tell_switchboard(Ending(self.spec.call_id, reason, self._history()))
+        self._tell_switchboard(self._ending())
         self.spawn(self._close(after))
 
     async def _close(self, after: float) -> None:
         self.tree.stop()
         if after:
             await asyncio.sleep(after)
+        await self.recorder.settle()
         self._tell_end()
         await self.peer.aclose()
         await self.tree.reap()
@@ -458,6 +492,8 @@ class Call(LoopActor):
         self.stop()
 
     def _tell_end(self) -> None:
+        if hasattr(self, "_listening"):
+            self._listening.end()
         if self._course.tell_end() and hasattr(self, "context"):
             self._services.after_calls.begin(self.context.engines.agent, self._call_report())
 
@@ -478,6 +514,8 @@ class Call(LoopActor):
             "media_state": self._media_state,
             "muted": self._memory.muted,
             "held": self._memory.held,
+            "recording": self.recorder.is_on,
+            "recordings": self.recorder.describe(),
             "transport": self.peer.transport,
             "engines": self.context.engines.names(),
             "restarts": self.tree.restarts(),

@@ -26,6 +26,8 @@ class CallSpec:
     callee: str = ""
     profile: CallProfile = NO_PROFILE
     carriage: Carriage = NO_CARRIAGE
+    recorded: bool = False
+    """The call whose conversation goes on here was being recorded."""
 
     @property
     def party(self) -> str:

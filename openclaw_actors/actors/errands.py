@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from openclaw_actors.messages import Errand, KeepMessage
+from openclaw_actors.messages import Errand, KeepMessage, Noticed
 from openclaw_actors.observability.logs import get_logger
 
 _log = get_logger(__name__)
@@ -60,7 +61,10 @@ class Errands:
     def cut(self, fence: int) -> None:
         """What belongs to turns below ``fence`` is off: the caller did not hear it announced."""
         if self._turn < fence:
-            self._wanted = []
+            wanted, self._wanted = self._wanted, []
+            for errand in wanted:
+                if isinstance(errand.what, Noticed):
+                    self._do(replace(errand.what, whole=False))
 
     def _keep_messages(self) -> None:
         for message in [errand.what for errand in self._wanted if isinstance(errand.what, KeepMessage)]:

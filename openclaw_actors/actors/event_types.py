@@ -191,10 +191,62 @@ class Played(EventData):
     cut: bool = Field(description="It was interrupted.")
 
 
+RecordingEnd = Literal["api", "call_ended", "limit", "disk_full", "disk_slow", "failed"]
+Part = Annotated[int, Field(ge=1, description="Which recording of the call: each start begins one.")]
+
+
+class RecordingStarted(EventData):
+    """The call is being recorded from now on."""
+
+    part: Part
+    format: Literal["opus", "wav"]
+    by: Literal["setting", "api", "resumed"] = Field(
+        description="Who wanted it; `resumed`: the recording of the call whose conversation goes on here."
+    )
+    started_at: str = Field(description="When its first sample was heard: what was said then is at its beginning.")
+
+
+class RecordingStopped(EventData):
+    """The call is not recorded any more; the file is there."""
+
+    part: Part
+    reason: RecordingEnd = Field(
+        description="`limit`: `recordings.max_s`; `disk_full`: less room than `recordings.keep_free_bytes`; "
+        "`disk_slow`: the disk did not keep up; `failed`: it refused. The call goes on whatever it is."
+    )
+    state: Literal["ready", "failed"] = Field(description="`failed`: there is nothing to be played.")
+    duration_ms: Milliseconds
+    bytes: int = Field(ge=0)
+
+
+class RecordingFailed(EventData):
+    """The call is not recorded, though somebody wanted it; it goes on."""
+
+    reason: Literal["refused", "notice_cut"] = Field(
+        description="`notice_cut`: the notice was not heard to its end; start the recording again."
+    )
+    detail: str
+
+
 class CallMessage(EventData):
     """The agent took a message of the caller's."""
 
     text: str
+
+
+class ListenerJoined(EventData):
+    """An operator hears both sides of the call from now on (`calls.listen_in`)."""
+
+    listener: str = Field(description="Who: the name of the token, or `local`.")
+    listeners: int = Field(ge=1, description="How many listen now.")
+
+
+class ListenerLeft(EventData):
+    """An operator hears the call no more."""
+
+    listener: str
+    listened_ms: Milliseconds
+    listeners: int = Field(ge=0, description="How many listen now.")
 
 
 class StageRestarted(EventData):
@@ -215,6 +267,97 @@ class EngineSwitched(EventData):
     stage: Stage
     from_: str = Field(alias="from")
     to: str
+
+
+VoicemailId = Annotated[str, Field(description="The message (`/v1/voicemails/{id}`).")]
+VoicemailIds = Annotated[list[str], Field(description="The messages that it is about: all that one call answers.")]
+CalledBack = Annotated[str, Field(description="The number that is called back; empty where none is known.")]
+CallBackId = Annotated[str, Field(description="The call, with events of its own.")]
+
+
+class VoicemailReceived(EventData):
+    """A caller has left a message, and it is kept."""
+
+    voicemail_id: VoicemailId
+    call_id: str = Field(description="The call in which it was left; empty where the carrier took it.")
+    from_: str = Field(alias="from", description="Who left it: an address, or a number in E.164.")
+    to: str = Field(description="Which number of yours they called.")
+    seconds: float = Field(ge=0)
+
+
+class VoicemailTranscribed(EventData):
+    """It is known what the message says."""
+
+    voicemail_id: VoicemailId
+    text: str
+    language: str = Field(description="BCP 47; empty where that is not known for sure.")
+
+
+class VoicemailAnswered(EventData):
+    """The agent has prepared its answer."""
+
+    voicemail_id: VoicemailId
+    text: str
+
+
+class VoicemailErased(EventData):
+    """Somebody has erased a message, and with it what told of it."""
+
+    voicemail_id: VoicemailId
+
+
+class CallbackScheduled(EventData):
+    """A call-back waits."""
+
+    voicemail_ids: VoicemailIds
+    to: CalledBack
+    at: str = Field(description="Not before this time.")
+    reason: str = Field(
+        description="`requested` (by the API), `quiet_hours`, `host_restarted`, or why no call could be placed: "
+        "`hourly_cap`, `daily_minutes`, `full`, `draining`, `not_ready`, `rang_in`, …"
+    )
+
+
+class CallbackStarted(EventData):
+    """A call-back is on record, and is dialled now; or its caller has rung in and hears their answer."""
+
+    voicemail_ids: VoicemailIds
+    to: CalledBack
+    call_id: CallBackId
+    attempt: int = Field(ge=0, description="From 1; 0: they rang in.")
+
+
+class CallbackMissed(EventData):
+    """An attempt has reached nobody; there will be another."""
+
+    voicemail_ids: VoicemailIds
+    to: CalledBack
+    call_id: CallBackId
+    attempt: int = Field(ge=0)
+    reason: str = Field(description="`busy`, `no_answer`, `failed`, `canceled`, `machine`, or `cut_off`.")
+    next_at: str
+
+
+class CallbackCompleted(EventData):
+    """The answer has come to whom it was for."""
+
+    voicemail_ids: VoicemailIds
+    to: CalledBack
+    call_id: CallBackId
+    result: Literal["reached", "left", "rang_in"] = Field(
+        description="`reached`: a person heard it; `left`: a machine has it; `rang_in`: they called by themselves."
+    )
+
+
+class CallbackFailed(EventData):
+    """Nobody is called back (any more): the message is there to be heard."""
+
+    voicemail_ids: VoicemailIds
+    to: CalledBack
+    reason: str = Field(
+        description="Why the last attempt reached nobody; `too_old`; `number_not_allowed` and other refusals; or "
+        "`not_understood`, `no_reply` (the agent has nothing to say), `no_answer`, `sound_lost`."
+    )
 
 
 class NodeDraining(EventData):
@@ -265,13 +408,28 @@ EVENT_TYPES: dict[str, EventType] = {
     "call.dtmf": EventType(Dtmf),
     "call.pin": EventType(Pin),
     "call.played": EventType(Played),
+    "call.recording.started": EventType(RecordingStarted),
+    "call.recording.stopped": EventType(RecordingStopped, terminal=True),
+    "call.recording.failed": EventType(RecordingFailed),
     "call.answered_by": EventType(AnsweredBy),
     "call.transfer_failed": EventType(TransferFailed),
     "call.message": EventType(CallMessage),
+    "callback.spoken": EventType(Nothing, says="A call-back: what it was placed to say has been said to its end."),
+    "call.listener.joined": EventType(ListenerJoined),
+    "call.listener.left": EventType(ListenerLeft),
     "call.stages": EventType(CallStages, webhooks=False),
     "call.stage.restarted": EventType(StageRestarted),
     "call.engine.switched": EventType(EngineSwitched),
     "call.ended": EventType(CallEnded, terminal=True),
+    "voicemail.received": EventType(VoicemailReceived),
+    "voicemail.transcribed": EventType(VoicemailTranscribed),
+    "voicemail.answered": EventType(VoicemailAnswered),
+    "voicemail.erased": EventType(VoicemailErased),
+    "callback.scheduled": EventType(CallbackScheduled),
+    "callback.started": EventType(CallbackStarted),
+    "callback.missed": EventType(CallbackMissed),
+    "callback.completed": EventType(CallbackCompleted, terminal=True),
+    "callback.failed": EventType(CallbackFailed, terminal=True),
     "node.draining": EventType(NodeDraining, webhooks=False),
 }
 """In the order in which a call meets them."""

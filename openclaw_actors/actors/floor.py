@@ -29,6 +29,9 @@ from openclaw_actors.messages import (
     Interrupt,
     LikelyEnd,
     Line,
+    Notice,
+    Noticed,
+    Opened,
     Overdue,
     PlayAudio,
     Resumed,
@@ -93,6 +96,7 @@ class Floor:
         pin = context.settings.numbers.pin.get_secret_value()
         self._door = PinDoor(pin) if pin and context.profile.asks_pin else None
         self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting, agent.back_from_hold}
+        self._own_lines.add(context.settings.recordings.notice)
         self._own_lines |= {*calls.silent_prompts, calls.silent_goodbye, pin_door.ASK, pin_door.WRONG, pin_door.WELCOME}
         self._onset_at = 0.0
         self._begun = -1
@@ -201,6 +205,7 @@ class Floor:
                 self._door = None
                 self.refresh_rules()
                 self._say(turn, self._context.greeting or pin_door.WELCOME)
+                self._tell_opened(turn)
             case "wrong":
                 self._say(turn, pin_door.WRONG)
             case "refused":
@@ -229,15 +234,37 @@ class Floor:
         """A sound of our own, or keys."""
         self._carry_out(self._dialogue.play(sound))
 
-    def greet(self, text: str) -> None:
-        """Speak first, unless the caller already has; an empty ``text`` is nothing, but for the door."""
+    def greet(self, text: str, *, noticed: bool = False) -> None:
+        """Speak first, unless the caller already has; an empty ``text`` is nothing, but for the door.
+
+        ``noticed``: as of Dialogue.greet.
+        """
         text = pin_door.ASK if self.is_closed else text
-        if text:
-            self._carry_out(self._dialogue.greet(text))
+        if not text:
+            return
+        decided = self._dialogue.greet(text, noticed=noticed)
+        self._carry_out(decided)
+        for decision in decided:
+            if isinstance(decision, decisions.Speak):
+                self._tell_opened(decision.turn)
+
+    def _tell_opened(self, turn: int) -> None:
+        """The turn begins a call that answers a message: somebody wants to know when it has been spoken."""
+        if self._context.profile.history:
+            self._errands.want(Errand(turn, Opened()))
 
     def overdue(self, utterance: int) -> None:
         """The words of this utterance have been awaited for a while."""
         self._carry_out(self._dialogue.overdue(utterance))
+
+    def notify(self, text: str) -> None:
+        """Speak what the caller must hear to its end; the Call is told with Noticed when it is over."""
+        self._carry_out(self._dialogue.notify(Notice(text)))
+
+    @property
+    def is_sending_keys(self) -> bool:
+        """Whether tones of keys are in our voice, or about to be."""
+        return isinstance(self._sounds.get(self._playout.released), SendDtmf)
 
     def silence(self) -> None:
         """Stop speaking."""
@@ -428,8 +455,8 @@ class Floor:
         match decision:
             case decisions.AskAgent():
                 self._ask(decision)
-            case decisions.Speak(turn, text) | decisions.Excuse(turn, text):
-                self._say(turn, text)
+            case decisions.Speak() | decisions.Excuse() | decisions.Notify():
+                self._speak(decision)
             case decisions.Play(turn, sound):
                 self._sounds[turn] = sound
                 self._spawn(sounds.play(self._context, turn, sound))
@@ -470,6 +497,11 @@ class Floor:
         self._events.publish("call.transcript", role="user", text=text, final=True, utterance=utterance)
         if self._context.settings.logs.transcripts:
             _log.info("the caller said", text=text)
+
+    def _speak(self, line: decisions.Speak | decisions.Excuse | decisions.Notify) -> None:
+        if isinstance(line, decisions.Notify):
+            self._errands.want(Errand(line.turn, Noticed(line.turn)))
+        self._say(line.turn, line.text)
 
     def _say(self, turn: int, text: str) -> None:
         """A line of our own, phrase by phrase, so that a long one does not run ahead of its credit."""

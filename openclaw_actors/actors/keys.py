@@ -27,6 +27,11 @@ class Keys:
         self._pressed = ""
         self._count = 0
 
+    @property
+    def are_being_entered(self) -> bool:
+        """Whether the caller is in the middle of a number."""
+        return bool(self._pressed)
+
     def press(self, keys: str) -> None:
         """Some more."""
         for key in keys:

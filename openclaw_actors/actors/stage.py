@@ -84,6 +84,12 @@ class CallContext:
         return self.caller if self.caller.startswith("+") else ""
 
     @property
+    def system_prompt(self) -> str:
+        """How the agent answers, and what it has to know of this call."""
+        prompt = self.profile.system_prompt or self.settings.agent.system_prompt
+        return f"{prompt}\n\n{self.profile.context}" if self.profile.context else prompt
+
+    @property
     def tools(self) -> tuple[CallTool, ...]:
         """What the agent may do to this call; a browser's can't be transferred."""
         return tuple(tool for tool in self.settings.agent.tools if tool != "transfer" or self.transport != "webrtc")

@@ -18,6 +18,7 @@ from openclaw_actors.actors.call import Call, Services, choose_engines
 from openclaw_actors.actors.course import CallSpec
 from openclaw_actors.actors.events import NodeLog, ulid
 from openclaw_actors.actors.loop_actor import LoopActor, kill
+from openclaw_actors.actors.message_taker import MessageTaker
 from openclaw_actors.actors.profiles import complete
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
@@ -56,15 +57,19 @@ class Places:
 
     Args:
         limit: calls; 0: found out from how the machine bears them (actors/admission.py).
+        messages: beside them, callers who leave a message.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, messages: int = 0) -> None:
+        self._message_limit = messages
         self._capacity = None if limit else Capacity()
         self.limit = limit or Capacity().limit
         self.draining = False
         """An operator takes no new calls for now; who may end that is the API's business."""
         self.closing = False
         """The process will end: nothing takes that back."""
+        self.ending = False
+        """It ends now: not even a message is taken."""
         self.failed = asyncio.Event()
         """The Switchboard is gone, which only a fault of it explains."""
         self.live_tokens: dict[str, str] = {}
@@ -74,6 +79,8 @@ class Places:
         self.idle.set()
         self.resumable: set[str] = set()
         self._reserved: set[int] = set()
+        self._messages: set[int | str] = set()
+        """Places and calls of those who leave a message, by number and id."""
         self._number = 0
         metrics.calls_limit.set(self.limit)
 
@@ -82,7 +89,7 @@ class Places:
         """Whether new calls are taken at all."""
         return not (self.draining or self.closing or self.failed.is_set())
 
-    def reserve(self, transport: str, direction: str, resume: str = "") -> Admission:
+    def reserve(self, transport: str, direction: str, resume: str = "", *, message: bool = False) -> Admission:
         """Keep a place for a call that is being set up; a caller who comes back to a live call has theirs.
 
         Raises:
@@ -90,20 +97,25 @@ class Places:
         """
         if self.live_tokens.get(resume) in self.running:
             return Admission(0, transport, direction)
-        self.refuse_when_closed()
-        if len(self.running) + len(self._reserved) >= self.limit:
+        self.refuse_when_closed(message=message)
+        if message:
+            if len(self._messages) >= self._message_limit:
+                raise self._refusal("full", "too many callers leave a message; try again soon (voicemail.at_once)")
+        elif len(self.running) + len(self._reserved) - len(self._messages) >= self.limit:
             self._refuse_another()
         self._number += 1
+        if message:
+            self._messages.add(self._number)
         self._reserved.add(self._number)
         return Admission(self._number, transport, direction)
 
-    def refuse_when_closed(self) -> None:
-        """Raise the refusal of a host that takes no new calls.
+    def refuse_when_closed(self, *, message: bool = False) -> None:
+        """Raise the refusal of a host that takes no new calls; a ``message`` is taken until it ends.
 
         Raises:
             RefusalError: 503 ``draining``, with Retry-After.
         """
-        if not self.is_open:
+        if not self.is_open and (not message or self.ending or self.failed.is_set()):
             raise self._refusal("draining", "this host takes no new calls; try another or come back later")
 
     def _refuse_another(self) -> NoReturn:
@@ -131,16 +143,21 @@ class Places:
     def release(self, admission: Admission) -> None:
         """The place is free again, or taken by the call that now runs."""
         self._reserved.discard(admission.number)
+        self._messages.discard(admission.number)
 
     def enter(self, call_id: str, place: int) -> None:
         """The call runs, in the ``place`` that was kept for it."""
         self._reserved.discard(place)
+        if place in self._messages:
+            self._messages.remove(place)
+            self._messages.add(call_id)
         self.running.add(call_id)
         self.idle.clear()
 
     def leave(self, call_id: str) -> None:
         """The call is over."""
         self.running.discard(call_id)
+        self._messages.discard(call_id)
         if not self.running:
             self.idle.set()
 
@@ -165,6 +182,7 @@ class _Past:
     call_id: str
     history: tuple[Line, ...]
     until: float
+    recorded: bool = False
 
 
 class Switchboard(LoopActor):
@@ -223,9 +241,10 @@ class Switchboard(LoopActor):
     def _start(self, message: StartCall) -> tuple[str, str]:
         if message.resume:
             return self._resume(message)
-        return self._begin_call(message, ())
+        return self._begin_call(message)
 
-    def _begin_call(self, message: StartCall, history: tuple[Line, ...], resumed_from: str = "") -> tuple[str, str]:
+    def _begin_call(self, message: StartCall, past: _Past | None = None) -> tuple[str, str]:
+        resumed_from = past.call_id if past else ""
         call_id = f"call_{ulid()}"
         spec = CallSpec(
             call_id,
@@ -233,19 +252,14 @@ class Switchboard(LoopActor):
             message.direction,
             message.caller,
             message.metadata,
-            history=history,
+            history=past.history if past else message.profile.history,
             resumed_from=resumed_from,
             callee=message.callee,
             profile=complete(message.profile, self._services.settings.agent),
             carriage=message.carriage,
+            recorded=past is not None and past.recorded,
         )
-        self._places.refuse_when_closed()
-        try:
-            engines = choose_engines(self._services.catalogue)
-        except UnavailableEngineError as error:
-            metrics.calls_rejected_total.labels(reason="not_ready").inc()
-            raise RefusalError(503, "not_ready", f"{error}; see /readyz", {"Retry-After": "5"}) from error
-        ref = Call.start(spec, self._services, engines, self.actor_ref)
+        ref = self._actor_of(spec)
         token = self._new_token(call_id)
         self._calls[call_id] = _Live(ref, message.peer, message.direction, message.caller, time.monotonic(), token)
         self._places.enter(call_id, message.place)
@@ -254,6 +268,19 @@ class Switchboard(LoopActor):
         metrics.calls_active.labels(**labels).inc()
         _log.info("call started", call_id=call_id, **labels, resumed_from=resumed_from)
         return call_id, token
+
+    def _actor_of(self, spec: CallSpec) -> pykka.ActorRef[Any]:
+        services, book = self._services, self._services.messages
+        if spec.profile.takes_message and book is not None:
+            self._places.refuse_when_closed(message=True)
+            return MessageTaker.start(spec, services.settings, services.hub, book, self.actor_ref)
+        self._places.refuse_when_closed()
+        try:
+            engines = choose_engines(services.catalogue)
+        except UnavailableEngineError as error:
+            metrics.calls_rejected_total.labels(reason="not_ready").inc()
+            raise RefusalError(503, "not_ready", f"{error}; see /readyz", {"Retry-After": "5"}) from error
+        return Call.start(spec, services, engines, self.actor_ref)
 
     def _resume(self, message: StartCall) -> tuple[str, str]:
         self._forget_past()
@@ -270,7 +297,7 @@ class Switchboard(LoopActor):
             raise RefusalError(
                 410, "resume_expired", "this resume_token was used or has expired; offer again without it"
             )
-        begun = self._begin_call(message, past.history, past.call_id)
+        begun = self._begin_call(message, past)
         # Only now: a refusal says "try again", and must leave what to try with.
         del self._tokens[message.resume], self._past[call_id]
         return begun
@@ -309,7 +336,7 @@ class Switchboard(LoopActor):
             self._tokens.pop(live.token, None)
             return
         until = time.monotonic() + self._services.settings.calls.resume_s
-        self._past[message.call_id] = _Past(message.call_id, message.history, until)
+        self._past[message.call_id] = _Past(message.call_id, message.history, until, message.recorded)
         self._forget_past()
 
     def _reap(self, call_id: str) -> None:
@@ -356,9 +383,9 @@ class SwitchboardBoard:
         self._services = services
         self._node = NodeLog(services.hub, self._tell_clients)
 
-    def admit(self, transport: str, direction: str, *, resume: str = "") -> Admission:
+    def admit(self, transport: str, direction: str, *, resume: str = "", message: bool = False) -> Admission:
         """As Board.admit."""
-        return self._places.reserve(transport, direction, resume)
+        return self._places.reserve(transport, direction, resume, message=message)
 
     async def start(
         self,

@@ -28,9 +28,9 @@ from openclaw_actors.api.action_models import (
 )
 from openclaw_actors.api.auth import PRINCIPAL
 from openclaw_actors.api.bodies import read_json
-from openclaw_actors.api.calls import no_such_call
 from openclaw_actors.api.commands import PROBLEMS, Commands, Done, respond
 from openclaw_actors.api.problems import Handler
+from openclaw_actors.api.recordings import no_such_call
 from openclaw_actors.api.routes import Answers, Route
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.clips import known_clip, read_clip
@@ -39,6 +39,7 @@ from openclaw_actors.messages import (
     Hold,
     Mute,
     PlayAudio,
+    Record,
     SayText,
     SendDtmf,
     SendText,
@@ -67,7 +68,7 @@ class Action:
         name: as in the path.
         summary: what it does.
         body: the model that reads its body.
-        message: what the call is told; None where no transport can do it yet.
+        message: what the call is told.
         choices: the models of its body, where that is one of several.
         by_phone: only a phone's carrier can do it.
     """
@@ -75,7 +76,7 @@ class Action:
     name: str
     summary: str
     body: type[Command | PlayCommand]
-    message: Callable[[Any], Any] | None
+    message: Callable[[Any], Any]
     choices: tuple[type[BaseModel], ...] = ()
     by_phone: bool = False
 
@@ -107,8 +108,8 @@ ACTIONS = (
     Action(
         "transfer", "Give the call to another number.", TransferCommand, lambda body: Transfer(body.to), by_phone=True
     ),
-    Action("record_start", "Begin to record.", Command, None),
-    Action("record_stop", "Stop recording.", Command, None),
+    Action("record_start", "Begin to record, behind the notice if there is one.", Command, lambda _: Record(True)),
+    Action("record_stop", "Stop recording.", Command, lambda _: Record(False)),
 )
 
 
@@ -143,8 +144,7 @@ class Actions:
     def routes(self) -> Iterator[Route]:
         """One for each action."""
         for action in ACTIONS:
-            is_limited = action.message is None or action.by_phone
-            more: tuple[str, ...] = ("not_supported_on_transport",) if is_limited else ()
+            more: tuple[str, ...] = ("not_supported_on_transport",) if action.by_phone else ()
             more += ("bad_sound",) if action.body is PlayCommand else ()
             yield Route(
                 "POST",
@@ -162,11 +162,7 @@ class Actions:
                     422: (*more, *PROBLEMS[422]),
                     **(NOT_TO_BE_CALLED if action.by_phone else {}),
                 },
-                detail="No transport can do it yet."
-                if action.message is None
-                else "Only calls by phone; the number must be one that may be called."
-                if action.by_phone
-                else "",
+                detail="Only calls by phone; the number must be one that may be called." if action.by_phone else "",
             )
 
     def _handler(self, action: Action) -> Handler:
@@ -194,12 +190,6 @@ class Actions:
     async def _act(self, action: Action, call_id: str, body: Any) -> Done:
         if call_id not in self._board.live_calls():
             await self._refuse_past(call_id)
-        if action.message is None:
-            raise RefusalError(
-                422,
-                "not_supported_on_transport",
-                f"This call's transport has no {action.name}; no transport has it yet.",
-            )
         if isinstance(body, TransferCommand):
             await self._allow_transfer(call_id, body.to)
         message = await self._sound(body) if isinstance(body, PlayCommand) else action.message(body)

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.board import Board
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.api import observe
@@ -23,15 +24,20 @@ from openclaw_actors.api.guard import Guard
 from openclaw_actors.api.health import Health
 from openclaw_actors.api.join import JoinDesk
 from openclaw_actors.api.join_tokens import JoinTokens
+from openclaw_actors.api.listening import ListeningDesk
 from openclaw_actors.api.offers import AnsweringPeer, Offers
 from openclaw_actors.api.problems import problems
+from openclaw_actors.api.recordings import RecordingResources
 from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Route
 from openclaw_actors.api.table import all_routes
 from openclaw_actors.api.voice import Voice
+from openclaw_actors.api.voicemails import VoicemailResources
+from openclaw_actors.api.whip import Whip
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
+from openclaw_actors.telephony.voicemail.desk import Desk
 from openclaw_actors.transports.quiet_line import QuietLine
 from openclaw_actors.transports.webrtc.peer import WebRtcPeer
 
@@ -39,7 +45,7 @@ ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("routes", tuple)
 """What the application serves, but for the pages."""
 
 
-def build_app(
+def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     settings: Settings,
     board: Board,
     store: Store,
@@ -48,6 +54,8 @@ def build_app(
     ready: Callable[[], tuple[bool, dict[str, Any]]],
     new_peer: Callable[[], AnsweringPeer] | None = None,
     phone: Phone | None = None,
+    desk: Desk | None = None,
+    archive: Archive | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Build the application; ``listen`` of api/server.py serves it.
@@ -60,6 +68,8 @@ def build_app(
         ready: whether new calls can be taken, and what ``/readyz`` shows of it.
         new_peer: makes the connection of one call; None for WebRTC by the settings.
         phone: calls by phone; None where no carrier is configured.
+        desk: the voicemail; None where it is not enabled.
+        archive: the files of recordings; None where none are kept.
         clock: monotonic seconds.
     """
     join_tokens = JoinTokens(settings.auth.join_secret.get_secret_value(), store)
@@ -69,19 +79,33 @@ def build_app(
     commands = Commands(store)
     pool = ThreadPoolExecutor(1, "sounds")
     make_peer = new_peer or (lambda: WebRtcPeer(settings.webrtc, settings.limits))
-    offers = Offers(settings, board, gate, join_tokens, make_peer, clock)
+    offers = Offers(settings, board, gate, join_tokens, make_peer, clock, desk=desk)
     streams = EventStreams(settings.limits, board, store, hub)
+    listening = ListeningDesk(settings, board, store)
     reference = Reference()
     outbound = phone.outbound if phone is not None else None
+    recordings = RecordingResources(board, store, archive)
     routes = all_routes(
         offers=offers,
-        calls=CallResources(settings.limits, board, store, commands, QuietLine, outbound),
+        whip=Whip(settings, offers, gate),
+        calls=CallResources(
+            settings.limits,
+            board,
+            store,
+            commands,
+            QuietLine,
+            outbound,
+            recordings=recordings,
+            takes_messages=desk is not None,
+        ),
         actions=Actions(settings.limits, board, store, commands, pool, outbound),
         streams=streams,
+        listening=listening,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
         voice=Voice(settings.limits, gate, phone),
         reference=reference,
+        voicemails=VoicemailResources(settings.limits, store, commands, desk),
     )
     reference.describe(routes)
 
@@ -95,6 +119,7 @@ def build_app(
     app.on_response_prepare.append(origins.label)
     app.on_startup.append(streams.begin)
     app.on_shutdown.append(streams.end)
+    app.on_shutdown.append(listening.end)
     app.on_cleanup.extend([offers.settle, commands.settle, close_pool])
     app.add_routes(_served(routes, guard))
     app.add_routes(_pages(reference))

@@ -14,7 +14,7 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.settings.sections import Scope, Settings
 
 _CHALLENGE = 'Bearer realm="openclaw-actors"'
-ALL_SCOPES: frozenset[Scope] = frozenset({"call:join", "call:control", "read", "admin"})
+ALL_SCOPES: frozenset[Scope] = frozenset({"call:join", "call:control", "call:listen", "read", "admin"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from openclaw_actors.api.auth import PRINCIPAL
 from openclaw_actors.api.bodies import read_json, read_query
 from openclaw_actors.api.commands import Commands, Done, Keep, idempotency_key, respond
 from openclaw_actors.api.models import Call, Calls, CallsQuery, PlaceCall, Transcript, TranscriptLine
+from openclaw_actors.api.recordings import RecordingResources, no_such_call
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import CallProfile
 from openclaw_actors.settings.sections import Limits
-from openclaw_actors.store.records import CallQuery
+from openclaw_actors.store.records import CallQuery, CallRecord, Page
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.outbound import Order, Outbound
 from openclaw_actors.transports.peer import Peer
@@ -33,6 +34,8 @@ class CallResources:
         commands: does what is to be done once.
         new_line: makes the far end of a ``test`` call.
         outbound: places calls to phones; None where no carrier is configured.
+        takes_messages: whether whoever is called can leave one.
+        recordings: their sound.
     """
 
     def __init__(
@@ -43,6 +46,9 @@ class CallResources:
         commands: Commands,
         new_line: Callable[[], Peer],
         outbound: Outbound | None = None,
+        *,
+        recordings: RecordingResources,
+        takes_messages: bool = False,
     ) -> None:
         self._limits = limits
         self._board = board
@@ -50,6 +56,8 @@ class CallResources:
         self._commands = commands
         self._new_line = new_line
         self._outbound = outbound
+        self._takes_messages = takes_messages
+        self.recordings = recordings
 
     async def place(self, request: web.Request) -> web.Response:
         """``POST /v1/calls``."""
@@ -82,8 +90,8 @@ class CallResources:
                 "No carrier is configured, so no phone can be called (docs/phone.md). Until one is, `test` can be "
                 "called, and browsers call in by POST /webrtc/offer.",
             )
-        if body.mode == "voicemail":
-            raise RefusalError(422, "not_supported_on_transport", "There is no mode voicemail yet; take notify.")
+        if body.mode == "voicemail" and not self._takes_messages:
+            raise RefusalError(422, "voicemail_off", "No messages are taken here (voicemail.enabled).")
         if body.mode == "notify" and body.message is None:
             raise RefusalError(422, "message_missing", "The mode notify says a message: give one.")
 
@@ -132,9 +140,7 @@ class CallResources:
         Ids are ULIDs, so that their order is the calls' order.
         """
         query = read_query(request, CallsQuery)
-        page = await self._store.calls(
-            CallQuery(query.status or "", query.transport or "", query.direction or "", query.cursor or "", query.limit)
-        )
+        page = await self._on_record(query)
         found = {record.id: Call.of(record.as_dict()) for record in page.items}
         # A live call may not be on record yet, or be further on than its record.
         for call_id in self._board.live_calls():
@@ -144,7 +150,7 @@ class CallResources:
             if record is None:
                 continue
             call = Call.of(record)
-            if _matches(call, query):
+            if _matches(call, query) and (not query.q or call_id in found or _is_with(call, query.q)):
                 found[call_id] = call
             else:
                 found.pop(call_id, None)
@@ -154,6 +160,20 @@ class CallResources:
         shown = newest[: query.limit]
         following = shown[-1].id if len(newest) > query.limit else page.next
         return _answer(Calls(calls=shown, next=following or None))
+
+    async def _on_record(self, query: CallsQuery) -> Page[CallRecord]:
+        if query.live:
+            return Page(())
+        return await self._store.calls(
+            CallQuery(
+                query.status or "",
+                query.transport or "",
+                query.direction or "",
+                query.cursor or "",
+                query.limit,
+                query.q or "",
+            )
+        )
 
     async def read(self, request: web.Request) -> web.Response:
         """``GET /v1/calls/{call_id}``."""
@@ -169,10 +189,11 @@ class CallResources:
         return Call.of(record.as_dict())
 
     async def erase(self, request: web.Request) -> web.Response:
-        """``DELETE /v1/calls/{call_id}``: its record, transcript and events."""
+        """``DELETE /v1/calls/{call_id}``: its record, transcript, events and recordings."""
         call_id = request.match_info["call_id"]
         if await self._board.describe_call(call_id) is not None:
             raise RefusalError(409, "call_is_live", "The call is not over; hang it up first.")
+        await self.recordings.erase(call_id)  # first: what can't be erased must not be forgotten
         if not await self._store.erase(call_id):
             raise no_such_call()
         await self._board.forget(call_id)
@@ -189,17 +210,17 @@ class CallResources:
         )
 
 
-def no_such_call() -> RefusalError:
-    """404."""
-    return RefusalError(404, "no_such_call", "There is no such call; it may have been erased.")
-
-
 def _matches(call: Call, query: CallsQuery) -> bool:
     return (
         query.status in (None, call.status)
         and query.transport in (None, call.transport)
         and query.direction in (None, call.direction)
     )
+
+
+def _is_with(call: Call, text: str) -> bool:
+    """A call that is not on record yet may be found by who is in it."""
+    return any(text.strip().lower() in party.lower() for party in (call.from_, call.to))
 
 
 def _text(model: BaseModel) -> str:

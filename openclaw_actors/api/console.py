@@ -25,8 +25,12 @@ _TYPES = {
 """Only these are served. Not by mimetypes, which asks the machine's registry."""
 _TEXT = frozenset({".html", ".css", ".js", ".svg", ".txt"})
 
-_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-"""No inline script or style, nothing from elsewhere, not in anybody's frame."""
+_POLICY = (
+    "default-src 'self'; media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""No inline script or style, nothing from elsewhere, not in anybody's frame. Recordings are played from memory (blob:),
+as an audio element can't send a token."""
 PAGE_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",

@@ -10,8 +10,10 @@ from openclaw_actors.api.problems import Handler
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.settings.sections import Settings
 
-_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-_EXPOSED_HEADERS = "Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Openclaw-Resume-Token"
+_EXPOSED_HEADERS = (
+    "ETag, Idempotent-Replayed, Link, Location, Openclaw-Call-Id, Openclaw-Resume-Token, Retry-After, X-Request-Id"
+)
 _PREFLIGHT_SECONDS = "600"
 """How long a browser may remember a preflight; Chromium caps it at 7200."""
 
@@ -65,7 +67,9 @@ class Origins:
 
 def _options(request: web.Request, methods: set[str]) -> web.Response:
     allowed = ", ".join(sorted({*methods, hdrs.METH_OPTIONS}))
-    headers = {hdrs.ALLOW: allowed}
+    headers: dict[str, str] = {hdrs.ALLOW: allowed}
+    if request.path == "/webrtc/whip":
+        headers["Accept-Post"] = "application/sdp"  # RFC 9725 section 4.2
     if hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers and hdrs.ORIGIN in request.headers:
         headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = allowed
         headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _ALLOWED_HEADERS

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from openclaw_actors.actors.board import Board
 from openclaw_actors.actors.events import EventHub
-from openclaw_actors.api.calls import no_such_call
+from openclaw_actors.api.recordings import no_such_call
 from openclaw_actors.errors import RefusalError, StoreUnavailableError
 from openclaw_actors.messages import Event
 from openclaw_actors.observability.logs import get_logger

@@ -6,11 +6,14 @@ Bodies are read and written with these models, and described by them at ``/opena
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from openclaw_actors.settings.sections import Scope
+from openclaw_actors.stamps import rfc3339
+from openclaw_actors.store.records import VoicemailRecord
 
 MAX_JOIN_S = 600
 """A join token is for a call that begins now: ten minutes are enough to load a page and to say yes to a microphone."""
@@ -48,6 +51,9 @@ Status = Literal[
     "queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
 ]
 Direction = Literal["inbound", "outbound"]
+VoicemailState = Literal[
+    "recording", "fetching", "recorded", "transcribed", "asking", "due", "dialling", "done", "failed", "kept"
+]
 MediaState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 
 
@@ -60,13 +66,22 @@ class Body(BaseModel):
 # --- offers ---------------------------------------------------------------------------------------
 
 
+RESUME_TOKEN = 256
+"""Characters; ours have 32."""
+
+
 class Offer(BaseModel):
     """A browser's offer. Members that are not named here are ignored."""
 
     sdp: str
     type: str = Field(description='Must be "offer".', json_schema_extra={"const": "offer"})
     metadata: Metadata = Field(default_factory=dict)
-    resume: str = Field(default="", max_length=256, description="A resume_token: go on with that conversation.")
+    resume: str = Field(
+        default="", max_length=RESUME_TOKEN, description="A resume_token: go on with that conversation."
+    )
+    mode: Literal["conversation", "voicemail"] = Field(
+        default="conversation", description="`voicemail`: nobody talks with the caller; they leave a message."
+    )
 
 
 class Answer(BaseModel):
@@ -118,7 +133,9 @@ class PlaceCall(Body):
     from_: PhoneNumber | None = Field(default=None, alias="from", description="One of your own numbers.")
     mode: Literal["conversation", "notify", "voicemail"] = "conversation"
     message: Text | None = Field(
-        default=None, description="Said first, in place of the greeting. The mode `notify` says it and hangs up."
+        default=None,
+        description="Said first, in place of the greeting. The mode `notify` says it and hangs up; `voicemail` says it "
+        "and takes a message of whoever answers.",
     )
     agent: str | None = Field(
         default=None,
@@ -134,6 +151,21 @@ class StageState(BaseModel):
     state: str
     engine: str
     restarts: int
+
+
+class RecordingPart(BaseModel):
+    """What was recorded from one start to one stop: `GET /v1/calls/{call_id}/recording?part=…` gives the sound.
+
+    What was said at a `time` is at `time` minus `started_at` in it.
+    """
+
+    part: int
+    state: Literal["recording", "ready", "failed", "expired"]
+    format: str = Field(description="`opus` (in Ogg) or `wav`; the caller left, the agent right.")
+    started_at: str
+    duration_ms: int
+    bytes: int
+    end_reason: str | None
 
 
 class Call(BaseModel):
@@ -158,6 +190,8 @@ class Call(BaseModel):
     carrier_call_id: str = Field(default="", description="The carrier's own name for it, such as Twilio's CallSid.")
     muted: bool = False
     held: bool = False
+    recording: bool = Field(default=False, description="It is being recorded now.")
+    recordings: list[RecordingPart] = Field(default_factory=list)
     stages: dict[str, StageState] | None = Field(default=None, description="Of a live call only.")
 
     @classmethod
@@ -174,6 +208,9 @@ class Call(BaseModel):
                 "answered_at": record["answered_at"] or None,
                 "ended_at": record["ended_at"] or None,
                 "end_reason": record["end_reason"] or None,
+                "recordings": [
+                    {**part, "end_reason": part["end_reason"] or None} for part in record.get("recordings", ())
+                ],
             }
         )
 
@@ -188,11 +225,23 @@ class Calls(BaseModel):
 class CallsQuery(Body):
     """Which calls, and how many."""
 
+    q: Annotated[str, Field(max_length=200, pattern=_TEXT)] | None = Field(
+        default=None,
+        description="Only calls with all these words in one line of what was said, or with this in a number or a name; "
+        "parts of words count.",
+    )
+    live: bool = Field(default=False, description="Only calls that run now on this host.")
     status: Status | None = None
     transport: str | None = Field(default=None, pattern=r"^[a-z0-9_-]{1,32}$")
     direction: Direction | None = None
     cursor: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,128}$")
     limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+
+
+class RecordingQuery(Body):
+    """Which part of what was recorded."""
+
+    part: int = Field(default=1, ge=1, le=9999, description="As in the call's `recordings`.")
 
 
 class TranscriptLine(BaseModel):
@@ -211,6 +260,66 @@ class Transcript(BaseModel):
 
     call_id: str
     lines: list[TranscriptLine]
+
+
+# --- voicemail ------------------------------------------------------------------------------------
+
+
+class Voicemail(BaseModel):
+    """A message that somebody left. Times are RFC 3339 in UTC."""
+
+    id: str
+    state: VoicemailState = Field(description="What has been done for it; docs/voicemail.md draws them.")
+    reason: str | None = Field(description="Of `done`, `failed` or `kept`, such as `reached`, `left`, `no_answer`.")
+    from_: str = Field(serialization_alias="from", description="Who left it: an address, or a number in E.164.")
+    to: str = Field(description="Which number of yours they called.")
+    agent: str
+    transport: str
+    call_id: str | None = Field(description="The call in which it was left.")
+    received_at: str
+    seconds: float
+    language: str
+    transcript: str | None
+    answer: str | None = Field(description="What the agent has prepared to say.")
+    callback_to: str | None = Field(description="Who is called back.")
+    callback_call_id: str | None = Field(description="The last call-back.")
+    attempts: int
+    next_attempt_at: str | None = Field(description="Of one that is due.")
+
+    @classmethod
+    def of(cls, record: VoicemailRecord) -> Voicemail:
+        """From its record, where what has not come to pass is empty."""
+        shown = {name: getattr(record, name) for name in cls.model_fields if hasattr(record, name)}
+        for name in ("reason", "call_id", "transcript", "answer", "callback_to", "callback_call_id"):
+            shown[name] = shown[name] or None
+        if record.state in {"recording", "fetching", "recorded", "transcribed", "asking"}:
+            shown["reason"] = None
+        due = rfc3339(datetime.fromtimestamp(record.next_at, UTC)) if record.state == "due" else None
+        return cls.model_validate({**shown, "from_": record.caller, "to": record.callee, "next_attempt_at": due})
+
+
+class Voicemails(BaseModel):
+    """A page of messages, newest first. `next` is the cursor of the following page; null on the last one."""
+
+    voicemails: list[Voicemail]
+    next: str | None
+
+
+class VoicemailsQuery(Body):
+    """Which messages, and how many."""
+
+    state: VoicemailState | None = None
+    from_: str | None = Field(default=None, alias="from", max_length=128, pattern=r"^[^\x00]*$")
+    cursor: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+
+
+class CallBack(Body):
+    """Call back for a message, with all attempts anew."""
+
+    to: PhoneNumber | None = Field(default=None, description="Whom; who left it, by default.")
+    message: Text | None = Field(default=None, description="What is said, in place of what the agent has prepared.")
+    now: bool = Field(default=False, description="Also in `voicemail.quiet_hours`.")
 
 
 # --- events and the host --------------------------------------------------------------------------
@@ -234,6 +343,14 @@ class Node(BaseModel):
     limit: int
     draining: bool
     engines: dict[str, Any]
+
+
+class Me(BaseModel):
+    """On whose behalf this request came, and what it may do here."""
+
+    name: str = Field(description="Of the token; `local` for programs and pages on the host's own machine.")
+    scopes: list[Scope]
+    listen_in: bool = Field(description="Whether this host lets calls be listened to at all (`calls.listen_in`).")
 
 
 class Alive(BaseModel):
@@ -283,6 +400,7 @@ class Problem(BaseModel):
 SCOPES: dict[Scope, str] = {
     "call:join": "Make a call of one's own.",
     "call:control": "Place and steer calls, make join tokens.",
+    "call:listen": "Listen in on calls, where `calls.listen_in` lets anybody.",
     "read": "Read calls, transcripts, events, metrics.",
     "admin": "Erase calls, drain the host.",
 }

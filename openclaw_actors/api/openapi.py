@@ -32,6 +32,7 @@ _OF_QUERY: Mapping[int, tuple[str, ...]] = {422: ("invalid_query",)}
 _PATH_DETAILS = {
     "call_id": "The call's id, as `POST /webrtc/offer`, the list and every event name it.",
     "secret": "From the Location header of an answered offer.",
+    "voicemail_id": "The message's id, as the list and events of `voicemail.*` name it.",
 }
 _IDEMPOTENCY_KEY: JsonObject = {
     "name": "Idempotency-Key",
@@ -45,6 +46,13 @@ _LAST_EVENT_ID: JsonObject = {
     "in": "header",
     "required": False,
     "description": "The id of the last event that you have: the stream begins with the one after it.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+}
+_IF_MATCH: JsonObject = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The ETag of the answer: the ICE session that the candidates are for.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
 }
 
@@ -106,6 +114,7 @@ def _operation(
         parameters += _query_parameters(schemas[route.query.__name__])
     parameters += [_IDEMPOTENCY_KEY] if route.idempotent else []
     parameters += [_LAST_EVENT_ID] if route.streams else []
+    parameters += [_IF_MATCH] if route.method == "PATCH" else []
     if parameters:
         operation["parameters"] = parameters
     if route.body:
@@ -115,6 +124,8 @@ def _operation(
             "required": route.body_is_required,
             "content": {"application/json": {"schema": schema}},
         }
+    elif route.takes != "application/json":
+        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
     operation["responses"] = {
         **{str(answer.status): _success(answer, references) for answer in route.answers},
         **{str(status): _problem(status, codes, references) for status, codes in sorted(problems_of(route).items())},

@@ -41,7 +41,7 @@ class Route:
     """One method of one path.
 
     Args:
-        method: GET, POST or DELETE.
+        method: GET, POST, PATCH or DELETE.
         path: its template, such as ``/v1/calls/{call_id}``.
         handler: answers a request that was let in.
         tag: the group in the documentation.
@@ -54,6 +54,7 @@ class Route:
         idempotent: it takes an Idempotency-Key.
         own_guard: the handler lets in and limits by itself, before it reads the body.
         streams: it answers with a stream, which HEAD does not open.
+        takes: the content type of its body; where it is not JSON, ``body`` is empty.
         detail: more words for the documentation.
     """
 
@@ -70,6 +71,7 @@ class Route:
     idempotent: bool = False
     own_guard: bool = False
     streams: bool = False
+    takes: str = "application/json"
     detail: str = ""
 
     @property

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Link = TypeVar("Link")
 
 _SECRET_BYTES = 16
 """128 bits, as much as a UUID has and more than can be guessed (RFC 9725 §4.7 asks for that)."""
@@ -11,7 +15,20 @@ _SWEEP_FROM = 64
 """Below this many a sweep is not worth its while."""
 
 
-class Sessions:
+@dataclass(slots=True)
+class Session(Generic[Link]):
+    """What a secret address leads to.
+
+    Args:
+        call_id: the call that it ends.
+        link: what else belongs to it.
+    """
+
+    call_id: str
+    link: Link
+
+
+class Sessions(Generic[Link]):
     """Which secret ends which call. A call has one secret: a caller who comes back gets the next.
 
     Args:
@@ -20,29 +37,34 @@ class Sessions:
 
     def __init__(self, is_live: Callable[[str], bool]) -> None:
         self._is_live = is_live
-        self._calls: dict[str, str] = {}
+        self._calls: dict[str, Session[Link]] = {}
         self._secrets: dict[str, str] = {}
         self._sweep_at = _SWEEP_FROM
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def open(self, call_id: str) -> str:
+    def open(self, call_id: str, link: Link) -> str:
         """A new secret for the call; the one before is void, or the page that was left would end the call."""
         if len(self._calls) >= self._sweep_at:
             self._sweep()
         self._calls.pop(self._secrets.get(call_id, ""), None)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        self._calls[secret] = call_id
+        self._calls[secret] = Session(call_id, link)
         self._secrets[call_id] = secret
         return secret
 
     def close(self, secret: str) -> str | None:
         """Void the secret; the id of its call, or None when there is no such secret."""
-        call_id = self._calls.pop(secret, None)
-        if call_id is not None:
-            del self._secrets[call_id]
-        return call_id
+        session = self._calls.pop(secret, None)
+        if session is None:
+            return None
+        del self._secrets[session.call_id]
+        return session.call_id
+
+    def find(self, secret: str) -> Session[Link] | None:
+        """What the secret leads to; None when there is no such secret."""
+        return self._calls.get(secret)
 
     def _sweep(self) -> None:
         """Forget ended calls. Twice the survivors before the next one: an amortised step for each call."""

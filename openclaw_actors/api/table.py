@@ -9,6 +9,7 @@ from openclaw_actors.api.commands import PROBLEMS
 from openclaw_actors.api.event_streams import EventStreams
 from openclaw_actors.api.health import Health
 from openclaw_actors.api.join import JoinDesk
+from openclaw_actors.api.listening import ListeningDesk
 from openclaw_actors.api.models import (
     Alive,
     Answer,
@@ -19,17 +20,21 @@ from openclaw_actors.api.models import (
     IceServers,
     JoinRequest,
     JoinToken,
+    Me,
     Node,
     Offer,
     OpenApi,
     PlaceCall,
     Readiness,
+    RecordingQuery,
     Transcript,
 )
 from openclaw_actors.api.offers import Offers
 from openclaw_actors.api.reference import Reference
 from openclaw_actors.api.routes import Answers, Route
 from openclaw_actors.api.voice import Voice
+from openclaw_actors.api.voicemails import VoicemailResources
+from openclaw_actors.api.whip import CALL_ID_HEADER, FRAGMENT, RESUME_HEADER, SDP, Whip
 
 _STORE = {503: ("store_unavailable",)}
 _UNKNOWN = {404: ("no_such_call",), **_STORE}
@@ -40,29 +45,34 @@ _STREAM = (
 )
 
 
-def all_routes(
+def all_routes(  # noqa: PLR0913 - one for each part of the API
     *,
     offers: Offers,
+    whip: Whip,
     calls: CallResources,
     actions: Actions,
     streams: EventStreams,
+    listening: ListeningDesk,
     join: JoinDesk,
     health: Health,
     reference: Reference,
     voice: Voice,
+    voicemails: VoicemailResources,
 ) -> tuple[Route, ...]:
     """The table."""
     return (
-        *_of_webrtc(offers, join),
+        *_of_webrtc(offers, whip, join),
         *_of_calls(calls),
         *actions.routes(),
+        *voicemails.routes(),
         *_of_events(streams),
+        *_of_listening(listening),
         *_of_host(health, reference),
         *of_carriers(voice),
     )
 
 
-def _of_webrtc(offers: Offers, join: JoinDesk) -> tuple[Route, ...]:
+def _of_webrtc(offers: Offers, whip: Whip, join: JoinDesk) -> tuple[Route, ...]:
     return (
         Route(
             "POST",
@@ -72,7 +82,13 @@ def _of_webrtc(offers: Offers, join: JoinDesk) -> tuple[Route, ...]:
             "Call from a browser: an SDP offer comes in, the answer goes out.",
             (
                 Answers(
-                    200, "The call begins.", Answer, headers={"Location": "DELETE this to hang up; keep it secret."}
+                    200,
+                    "The call begins.",
+                    Answer,
+                    headers={
+                        "Location": "DELETE this to hang up; keep it secret.",
+                        "ETag": "For If-Match, if candidates are to follow by PATCH.",
+                    },
                 ),
             ),
             scope="call:join",
@@ -82,11 +98,66 @@ def _of_webrtc(offers: Offers, join: JoinDesk) -> tuple[Route, ...]:
                 401: ("token_used",),
                 410: ("resume_expired",),
                 413: ("sdp_too_large",),
-                422: ("not_an_offer", "too_many_candidates", "no_audio", "no_codec", "ice_failed"),
+                422: ("voicemail_off", "not_an_offer", "too_many_candidates", "no_audio", "no_codec", "ice_failed"),
                 429: ("too_many_offers",),
                 503: (*_NO_PLACE, "too_many_pending", "no_udp_ports"),
             },
             own_guard=True,
+        ),
+        Route(
+            "POST",
+            "/webrtc/whip",
+            whip.take,
+            "webrtc",
+            "The same in WHIP's shape (RFC 9725): SDP in, SDP out.",
+            (
+                Answers(
+                    201,
+                    "The call begins.",
+                    content_type=SDP,
+                    headers={
+                        "Location": "PATCH candidates to it, DELETE it to hang up; keep it secret.",
+                        "ETag": "Names the ICE session, for If-Match.",
+                        CALL_ID_HEADER: "The call.",
+                        RESUME_HEADER: "Sent with another offer, it brings the caller back into the conversation.",
+                    },
+                ),
+            ),
+            scope="call:join",
+            takes=SDP,
+            problems={
+                400: ("no_body", "bad_body", "bad_sdp"),
+                401: ("token_used",),
+                408: ("slow_body",),
+                410: ("resume_expired",),
+                413: ("body_too_large", "sdp_too_large"),
+                415: ("unsupported_media_type",),
+                422: ("invalid_fields", "too_many_candidates", "no_audio", "no_codec", "ice_failed"),
+                429: ("too_many_offers",),
+                503: (*_NO_PLACE, "too_many_pending", "no_udp_ports"),
+            },
+            own_guard=True,
+            detail="Media go both ways. `Link` headers name the ICE servers, if there are any.",
+        ),
+        Route(
+            "PATCH",
+            "/webrtc/sessions/{secret}",
+            whip.trickle,
+            "webrtc",
+            "Send candidates that were found after the offer (RFC 8840).",
+            (Answers(204, "They are taken; those to which nothing may be sent are passed over."),),
+            takes=FRAGMENT,
+            problems={
+                400: ("no_body", "bad_body", "bad_fragment"),
+                404: ("no_such_session",),
+                408: ("slow_body",),
+                412: ("tag_mismatch",),
+                413: ("body_too_large", "sdp_too_large"),
+                415: ("unsupported_media_type",),
+                422: ("no_ice_restart", "too_many_candidates"),
+                428: ("tag_required",),
+                429: ("too_many_requests",),
+            },
         ),
         Route(
             "DELETE",
@@ -140,6 +211,7 @@ def _of_calls(calls: CallResources) -> tuple[Route, ...]:
                     "not_supported_on_transport",
                     "message_missing",
                     "from_not_ours",
+                    "voicemail_off",
                     "carrier_refused",
                     *PROBLEMS[422],
                 ),
@@ -174,7 +246,7 @@ def _of_calls(calls: CallResources) -> tuple[Route, ...]:
             "/v1/calls/{call_id}",
             calls.erase,
             "calls",
-            "Erase a call: its record, transcript and events.",
+            "Erase a call: its record, transcript, events and recordings.",
             (Answers(204, "It is erased."),),
             scope="admin",
             problems={**_UNKNOWN, 409: ("call_is_live",)},
@@ -188,6 +260,25 @@ def _of_calls(calls: CallResources) -> tuple[Route, ...]:
             (Answers(200, "The final lines, in order.", Transcript),),
             scope="read",
             problems=_UNKNOWN,
+        ),
+        Route(
+            "GET",
+            "/v1/calls/{call_id}/recording",
+            calls.recordings.read,
+            "calls",
+            "Hear what was recorded: the caller left, the agent right.",
+            (
+                Answers(200, "An Ogg file of Opus, or a WAV file.", content_type="audio/ogg"),
+                Answers(206, "The part of it that Range asked for.", content_type="audio/ogg"),
+            ),
+            scope="read",
+            query=RecordingQuery,
+            problems={
+                404: ("no_such_call", "no_recording"),
+                409: ("still_recording",),
+                410: ("recording_expired",),
+                **_STORE,
+            },
         ),
     )
 
@@ -219,6 +310,44 @@ def _of_events(streams: EventStreams) -> tuple[Route, ...]:
             problems=problems,
             streams=True,
             detail=_STREAM,
+        ),
+    )
+
+
+def _of_listening(listening: ListeningDesk) -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            "/v1/calls/{call_id}/listen",
+            listening.listen,
+            "calls",
+            "Listen in on a call, from now to its end.",
+            (
+                Answers(
+                    200,
+                    "A WAV stream without an end: mu-law, 16 kHz, the caller left, the agent right.",
+                    content_type="audio/wav",
+                ),
+            ),
+            scope="call:listen",
+            problems={
+                403: ("listening_off",),
+                **_UNKNOWN,
+                409: ("call_ended",),
+                503: ("too_many_listeners", *_STORE[503]),
+            },
+            streams=True,
+            detail="Where `calls.listen_in` is on. Events tell of it (`call.listener.joined`, "
+            "`call.listener.left`). Who reads too slowly hears gaps; the call is not slowed.",
+        ),
+        Route(
+            "GET",
+            "/v1/me",
+            listening.me,
+            "host",
+            "On whose behalf you come, and what you may do.",
+            (Answers(200, "You.", Me),),
+            scope="read",
         ),
     )
 

@@ -152,10 +152,10 @@ def _result(caller: Caller, turns: list[Turn], seconds: float) -> dict[str, Any]
 
 def _print_latencies(console: Console, caller: Caller, turns: list[Turn]) -> None:
     if turns:
-        table = Table(title="Latency in ms: the end of our speech to the first sound of the answer")
-        table.add_column("said", no_wrap=True)
-        for heading in ("heard after", *(part.replace("_", " ") for part in _PARTS)):
-            table.add_column(heading, justify="right")
+        table = Table(title="Milliseconds from the end of speech to the first sound")
+        table.add_column("said", no_wrap=True, max_width=24)  # all of it fits the 80 columns of a pipe
+        for heading in ("heard", "end", "stt", "agent", "tts", "packet"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for turn in turns:
             heard = f"{turn.answer.latency_s * 1000:.0f}" if turn.answer else "no answer"
             parts = (turn.parts.get(f"{part}_ms") for part in _PARTS)

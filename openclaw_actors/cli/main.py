@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from openclaw_actors import __version__
-from openclaw_actors.cli import config, steer
+from openclaw_actors.cli import config, steer, voicemail
 from openclaw_actors.cli.call import call
 from openclaw_actors.cli.doctor import doctor
 from openclaw_actors.cli.eval import evaluate
@@ -31,6 +31,8 @@ app.command()(voices)
 app.command()(loadtest)
 app.command(name="eval")(evaluate)
 app.add_typer(steer.app)
+app.command()(voicemail.voicemails)
+app.add_typer(voicemail.app, name="voicemail")
 app.add_typer(config.app, name="config")
 
 

@@ -42,7 +42,8 @@ def plain(text: object) -> str:
     return _CONTROLS.sub(" ", str(text))
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """As programs read it."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -79,7 +80,7 @@ def calls(options: HostOptions, filters: Mapping[str, str | None], limit: int) -
 
     found = on_host(options, work)
     if options.as_json:
-        _print_json({"calls": found})
+        print_json({"calls": found})
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, min_width=_ID_WIDTH)  # it is there to be copied
@@ -93,7 +94,7 @@ def calls(options: HostOptions, filters: Mapping[str, str | None], limit: int) -
             call["transport"],
             call["direction"],
             plain(call["from"]),
-            _local(call["started_at"]),
+            local_time(call["started_at"]),
             _duration(call),
             "" if latency is None else f"{latency} ms",
         )
@@ -105,14 +106,15 @@ def calls(options: HostOptions, filters: Mapping[str, str | None], limit: int) -
 
 def _state(call: CallRecord) -> str:
     held = " (held)" if call["held"] else " (muted)" if call["muted"] else ""
-    return call["status"] + held
+    return call["status"] + held + (" (recording)" if call["recording"] else "")
 
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _local(text: str) -> str:
+def local_time(text: str) -> str:
+    """A time of the API's, as the clock on the wall shows it."""
     return _time(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -131,7 +133,7 @@ def show(options: HostOptions, call_id: str) -> None:
 
     call, transcript = on_host(options, work)
     if options.as_json:
-        _print_json({"call": call, "transcript": transcript["lines"]})
+        print_json({"call": call, "transcript": transcript["lines"]})
         return
     console = Console()
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -207,7 +209,7 @@ def dial(
 
     call = on_host(options, work)
     if options.as_json and not follow:
-        _print_json(call)
+        print_json(call)
         return
     typer.echo(call["id"], err=follow)
     if follow:
@@ -226,7 +228,7 @@ def act(options: HostOptions, action: str, command_id: str | None, *arguments: s
 
     accepted = on_host(options, work)
     if options.as_json:
-        _print_json(accepted)
+        print_json(accepted)
 
 
 def play_file(options: HostOptions, command_id: str | None, call_id: str, path: Path) -> None:
@@ -239,7 +241,33 @@ def play_file(options: HostOptions, command_id: str | None, call_id: str, path: 
 
     accepted = on_host(options, work)
     if options.as_json:
-        _print_json(accepted)
+        print_json(accepted)
+
+
+def recording(options: HostOptions, call_id: str, part: int, output: Path | None) -> None:
+    """``recording``: into ``output``, or a file named as the call."""
+
+    async def work(client: Client) -> tuple[str, int]:
+        call = await client.call(call_id)
+        form = next((each["format"] for each in call["recordings"] if each["part"] == part), "")
+        name = f"{call_id}.{part}{'.wav' if form == 'wav' else '.ogg'}"
+        path = Path("/dev/stdout") if str(output) == "-" else output or Path(name)
+        size = 0
+        file = None
+        try:
+            async for chunk in client.recording(call_id, part):
+                file = file or path.open("wb")  # not before there is something: a refusal leaves no empty file
+                size += file.write(chunk)
+        finally:
+            if file is not None:
+                file.close()
+        return str(path), size
+
+    path, size = on_host(options, work)
+    if options.as_json:
+        print_json({"file": path, "bytes": size})
+    elif str(output) != "-":
+        typer.echo(f"{path}: {size} bytes")
 
 
 def erase(options: HostOptions, call_id: str) -> None:
@@ -250,7 +278,7 @@ def erase(options: HostOptions, call_id: str) -> None:
 
     on_host(options, work)
     if options.as_json:
-        _print_json({"erased": call_id})
+        print_json({"erased": call_id})
 
 
 def drain(options: HostOptions, on: bool, wait: bool) -> None:
@@ -267,6 +295,6 @@ def drain(options: HostOptions, on: bool, wait: bool) -> None:
 
     node = on_host(options, work)
     if options.as_json:
-        _print_json(node)
+        print_json(node)
     else:
         typer.echo(f"{node['calls']} calls, {'no new ones are taken' if node['draining'] else 'new ones are taken'}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,13 @@ def _complete_call(incomplete: str) -> list[tuple[str, str]]:
     return [each for each in found if each[0].startswith(incomplete)]
 
 
+class Switch(StrEnum):
+    """To begin or to end something."""
+
+    start = "start"
+    stop = "stop"
+
+
 CallId = Annotated[str, typer.Argument(metavar="ID", help="The call.", autocompletion=_complete_call)]
 Text = Annotated[str, typer.Argument(help="The line.")]
 CommandId = Annotated[
@@ -38,6 +46,7 @@ CommandId = Annotated[
 
 @app.command()
 def calls(
+    find: Annotated[str | None, typer.Option(help="Only those with this number, or these words in one line.")] = None,
     status: Annotated[str | None, typer.Option(help="Only those: in-progress, completed, failed, ...")] = None,
     transport: Annotated[str | None, typer.Option(help="Only those: webrtc, test, or a carrier's name.")] = None,
     direction: Annotated[str | None, typer.Option(help="Only those: inbound or outbound.")] = None,
@@ -48,7 +57,7 @@ def calls(
     as_json: Json = False,
 ) -> None:
     """List calls, live and past."""
-    filters = {"status": status, "transport": transport, "direction": direction}
+    filters = {"q": find, "status": status, "transport": transport, "direction": direction}
     _remote().calls(HostOptions(url, token, insecure, as_json), filters, limit)
 
 
@@ -166,6 +175,34 @@ def transfer(
 ) -> None:
     """Give the call to another number, where its transport can."""
     _remote().act(HostOptions(url, token, insecure, as_json), "transfer", command_id, call_id, to)
+
+
+@app.command()
+def record(
+    call_id: CallId,
+    what: Annotated[Switch, typer.Argument(metavar="start|stop", help="Begin to record, or end it.")],
+    command_id: CommandId = None,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Record a call from now on, or stop."""
+    _remote().act(HostOptions(url, token, insecure, as_json), f"record_{what.value}", command_id, call_id)
+
+
+@app.command()
+def recording(
+    call_id: CallId,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; - is standard output.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="Which, of a call that was recorded several times.")] = 1,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    insecure: Insecure = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch what was recorded of a call: the caller left, the agent right."""
+    _remote().recording(HostOptions(url, token, insecure, as_json), call_id, part, output)
 
 
 def _plain_action(name: str, words: str) -> None:

@@ -10,6 +10,7 @@ from importlib import import_module
 import aiohttp
 import openai
 
+from openclaw_actors.engines.connection_faults import reason
 from openclaw_actors.errors import (
     BrokenEngineError,
     EngineError,
@@ -79,7 +80,7 @@ async def probe(client: openai.AsyncOpenAI, who: str) -> int:
             raise UnavailableEngineError(f"{who} at {client.base_url} answers {error.status_code}") from error
         return error.status_code
     except (openai.APIConnectionError, TimeoutError, OSError) as error:
-        why = f"{error.__cause__ or error}" or "no answer"
+        why = reason(error.__cause__ or error)
         raise UnavailableEngineError(f"{who} does not answer at {client.base_url}: {why}") from error
     return answer.status_code
 
@@ -100,7 +101,7 @@ def fault_of(error: Exception, who: str) -> EngineError:
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error, who)
     if _has_cause(error, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        return UnsentEngineError(f"{who} can't be reached: {error.__cause__}".rstrip(": "))
+        return UnsentEngineError(f"{who} can't be reached: {reason(error.__cause__ or error)}")
     was_cut = _has_cause(error, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
     if isinstance(error, openai.APITimeoutError | TimeoutError) and not was_cut:
         return TransientEngineError(f"{who} did not answer in time")

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from openclaw_actors.media.codecs import Codec
-from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
+from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent, Tap
 from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 from openclaw_actors.observability import metrics
@@ -50,8 +50,12 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
+        self.tap: Callable[[bytes, Codec], None] | None = None
+        """Is given each packet when the caller hears it: speech, music, a clip, silence."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
+        self.recording: Tap | None = None
+        """Is told the same, and when; None: the call is not recorded."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
@@ -60,15 +64,20 @@ class Playout:
         if self._far is not None:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
+        packet = self.codec.silence if taken is None else taken.packet
+        if self.tap is not None:
+            self.tap(packet, self.codec)
+        if self.recording is not None:
+            self.recording.sent(packet, self.codec)
         if taken is None or taken.phrase is None:
             if taken is None and self._queue:
                 self._run_dry(self._queue[0])
             self.sent.silence()
-            return self.codec.silence if taken is None else taken.packet
+            return packet
         at = taken.phrase.played * self._packet_bytes
         self.sent.voice(bytes(taken.phrase.pcm[at : at + self._packet_bytes]))
         self._hear(taken.phrase)
-        return taken.packet
+        return packet
 
     def _run_dry(self, phrase: Phrase) -> None:
         """Count a gap in the middle of a phrase, once: its voice is slower than speech."""
@@ -97,11 +106,15 @@ class Playout:
 
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
-        for _ in range(min(packets, len(self._sent))):
-            phrase = self._sent.popleft().phrase
-            if phrase is not None:
-                phrase.on_the_way -= 1
-                self._hear(phrase)
+        heard = [self._sent.popleft() for _ in range(min(packets, len(self._sent)))]
+        if self.recording is not None and heard:
+            self.recording.played(tuple(sent.packet for sent in heard), self.codec)
+        for sent in heard:
+            if self.tap is not None:
+                self.tap(sent.packet, self.codec)
+            if sent.phrase is not None:
+                sent.phrase.on_the_way -= 1
+                self._hear(sent.phrase)
 
     def _take_packet(self) -> Sent | None:
         if self._clip:

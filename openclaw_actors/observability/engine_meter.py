@@ -33,8 +33,8 @@ class EngineMeter:
             self.tokens_out = metrics.engine_tokens_total.labels(engine=engine, direction="out")
 
     def failed(self, kind: str) -> None:
-        """It failed in this way (`EngineError.kind`)."""
-        self._faults[kind].inc()
+        """It failed in this way (`EngineError.kind`); a plug-in's own way counts as broken."""
+        self._faults.get(kind, self._faults["broken"]).inc()
 
 
 @functools.cache

@@ -132,7 +132,7 @@ def configure_logs(settings: Logs) -> None:
     root = logging.getLogger()
     root.handlers = [_Dropping(records)]
     root.setLevel(settings.level.upper())
-    for noisy in ("aioice", "aiortc", "httpx", "httpcore", "openai", "aiohttp.access", "faster_whisper"):
+    for noisy in ("aioice", "aiortc", "alembic", "httpx", "httpcore", "openai", "aiohttp.access", "faster_whisper"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     _listener = _Writer(records, stream)
     _listener.start()

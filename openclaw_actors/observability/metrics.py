@@ -27,7 +27,7 @@ _PREFIX = "openclaw_actors"
 
 STAGES = ("transport", "turns", "stt", "agent", "tts")
 CARRIERS = ("twilio", "telnyx", "plivo")
-TRANSPORTS = ("webrtc", *CARRIERS, "test")
+TRANSPORTS = ("webrtc", *CARRIERS)
 DIRECTIONS = ("inbound", "outbound")
 
 # The goal is 0.4 s and the peers' medians lie at 0.6-1.7 s, so the buckets are dense from 0.2 to 1.
@@ -136,6 +136,8 @@ playout_gaps_total = _counter("playout_gaps_total", "Times our voice ran dry in 
 datagrams_dropped_total = _counter(
     "datagrams_dropped_total", "Datagrams refused: by the ICE guard, or for a false SRTP tag.", "reason"
 )
+listeners = _gauge("listeners", "Operators who listen in on calls.")
+listener_frames_dropped_total = _counter("listener_frames_dropped_total", "Sound (20 ms) too late for a slow listener.")
 rtp_jitter_seconds = _histogram("rtp_jitter_seconds", "Inbound jitter (RFC 3550), each 5 s a call.", _JITTER)
 pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of outbound packets, sampled.", _LAG)
 event_loop_lag_seconds = _gauge("event_loop_lag_seconds", "Worst lateness of the loop in the last second.")
@@ -145,6 +147,9 @@ pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process
 pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed past a deadline.", "pool")
 pool_batch_jobs = _histogram("pool_batch_jobs", "Jobs given to a worker process at once.", _BATCH, "pool")
 tts_cache_requests_total = _counter("tts_cache_requests_total", "Phrases asked of the cache.", "result")
+
+recordings_active = _gauge("recordings_active", "Calls that are being recorded.")
+recordings_total = _counter("recordings_total", "Recordings that ended, and how.", "result")
 
 store_failures_total = _counter("store_failures_total", "Times that records could not be written or read.", "reason")
 store_queue_depth = _gauge("store_queue_depth", "Entries that wait to be written.")
@@ -156,6 +161,7 @@ http_request_seconds = _histogram("http_request_seconds", "HTTP requests' time."
 webhook_signature_failures_total = _counter(
     "webhook_signature_failures_total", "Requests in a carrier's name without a good signature.", "carrier"
 )
+voicemails_total = _counter("voicemails_total", "Messages that callers left, by what became of them.", "result")
 webhook_deliveries_total = _counter("webhook_deliveries_total", "Attempts to deliver events, and what ended.", "result")
 
 
@@ -167,17 +173,19 @@ _REJECTIONS = (
     "caller_not_allowed", "caller_withheld", "number_not_allowed", "own_number", "hourly_cap", "daily_minutes",
     "from_not_ours",
 )  # fmt: skip
+_VOICEMAILS = ("received", "empty", "refused", "reached", "left", "failed", "kept", "erased", "expired")
 _ENDS = {
     "completed": (
         "hangup", "caller_hangup", "agent_hangup", "peer_closed", "peer_failed", "no_media", "idle_timeout",
         "max_duration", "silent_caller", "transferred", "announced", "machine", "daily_minutes", "closed", "shutdown",
+        "message_taken", "mailbox_full",
     ),
     "failed": (
         "internal_error", "stage_failed", "peer_failed", "peer_closed", "no_stream", "carrier_failed", "abandoned",
     ),
     "no-answer": ("no_answer", "ring_timeout"),
     "busy": ("busy",),
-    "canceled": ("canceled", "hangup"),
+    "canceled": ("canceled", "hangup", "rang_in"),
 }  # fmt: skip
 _MAIL = {
     "transport": ("AudioIn", "Speech", "ResumePlayout", "Interrupt"),
@@ -210,8 +218,13 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (round_trip_seconds, {"transport": TRANSPORTS}),
     (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full", "unauthentic")}),
     (store_failures_total, {"reason": _STORE_REASONS}),
+    (
+        recordings_total,
+        {"result": ("completed", "limit", "disk_full", "disk_slow", "failed", "recovered")},
+    ),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
     (webhook_signature_failures_total, {"carrier": CARRIERS}),
+    (voicemails_total, {"result": _VOICEMAILS}),
     (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )
 

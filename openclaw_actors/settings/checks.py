@@ -8,13 +8,16 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from openclaw_actors.settings.hours import Span, first_outside, named_zone, parse_span
 from openclaw_actors.settings.keys import Key, all_keys
 from openclaw_actors.settings.numbers import WITHHELD, is_e164, tidy
-from openclaw_actors.settings.sections import IceServer, Section, Settings, Webhooks
+from openclaw_actors.settings.sections import IceServer, Section, Settings, Voicemail, Webhooks
 
 _PIN = re.compile(r"[0-9]{4,12}")
 """Three tries at four digits: a stranger gets in once in 3,333 calls."""
@@ -40,6 +43,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _of_engines(settings)
     yield from _of_carriers(settings)
     yield from _of_phone_numbers(settings)
+    yield from _of_voicemail(settings.voicemail)
     yield from _of_webhooks(settings.webhooks)
 
 
@@ -282,6 +286,32 @@ def _of_phone_numbers(settings: Settings) -> Iterator[Conflict]:
     pin = numbers.pin.get_secret_value()
     if pin and not _PIN.fullmatch(pin):
         yield Conflict(("numbers", "pin"), "it must be 4 to 12 digits, which a caller can press or say")
+
+
+def _of_voicemail(voicemail: Voicemail) -> Iterator[Conflict]:
+    for prefix in voicemail.time_zones:
+        if not _PREFIX.fullmatch(prefix):
+            yield Conflict(
+                ("voicemail", "time_zones", prefix), "it is not how a number begins; write one such as +49 or +1415"
+            )
+    zones: list[tuple[Key, str]] = [(("voicemail", "time_zone"), voicemail.time_zone)]
+    zones += [(("voicemail", "time_zones", prefix), zone) for prefix, zone in voicemail.time_zones.items()]
+    for key, zone in zones:
+        try:
+            named_zone(zone)
+        except ValueError as error:
+            yield Conflict(key, str(error))
+    for name, texts in (("quiet_hours", voicemail.quiet_hours), ("closed_hours", voicemail.closed_hours)):
+        spans: list[Span] = []
+        for index, text in enumerate(texts):
+            try:
+                spans.append(parse_span(text))
+            except ValueError as error:
+                yield Conflict(("voicemail", name, index), str(error))
+        if name == "quiet_hours" and first_outside(datetime.now(UTC), spans, ZoneInfo("UTC")) is None:
+            yield Conflict(
+                ("voicemail", name), "they are the whole week; to call nobody back set voicemail.call_back = false"
+            )
 
 
 def _of_webhooks(webhooks: Webhooks) -> Iterator[Conflict]:

@@ -49,8 +49,9 @@ class Server(Section):
     """0: found out from how the machine bears them (actors/admission.py)."""
 
 
-Scope = Literal["call:join", "call:control", "read", "admin"]
-"""What a token is for: making a call of one's own; placing and steering calls; reading; erasing and draining."""
+Scope = Literal["call:join", "call:control", "call:listen", "read", "admin"]
+"""What a token is for: making a call of one's own; placing and steering calls; hearing them; reading; erasing and
+draining."""
 
 
 class ScopedToken(Section):
@@ -107,6 +108,10 @@ class Limits(Section):
     """A carrier sends 50 pieces of sound; four seconds' worth may come at once after a stall."""
     stream_outgoing_bytes: Positive = 1_048_576
     """What may wait for a carrier to read it: over a minute of speech, where 0.4 s are ever sent ahead."""
+    listeners: Positive = 8
+    """Operators who listen in on calls at once; each takes 256 kbit/s."""
+    listener_frames: Positive = 100
+    """Of 20 ms, that wait for one listener; older ones are dropped: they hear a gap, and the call notices nothing."""
     event_heartbeat_s: Annotated[float, Field(gt=0)] = 15
     """A comment in a quiet stream: proxies close connections that say nothing, most after 60 s."""
 
@@ -386,11 +391,32 @@ class Calls(Section):
     no_media_timeout_s: Seconds = 15
     resume_s: Seconds = 120
     """How long after a call has lost its caller its ``resume_token`` is honoured."""
+    recording: bool = False
+    """Whether every call is recorded, from its beginning."""
+    listen_in: bool = False
+    """Whether operators may hear calls (scope ``call:listen``). Off: in many places the caller must be told first."""
     silent_after_s: Seconds = 20
     """So long after the last word of either side the caller is spoken to; 0: never. People think for some 10 s."""
     silent_prompts: tuple[str, ...] = ("Are you still there?", "Hello? I can't hear you.")
     silent_goodbye: str = "I can't hear you, so I will hang up now. Goodbye."
     """After the last prompt has gone unanswered, too; empty: the call goes on until ``idle_timeout_s``."""
+
+
+class Recordings(Section):
+    """How calls are recorded; which ones, ``calls.recording`` and whoever starts it say."""
+
+    dir: str = ""
+    """Empty: ``recordings`` beside the database, or in the user's own data folder."""
+    format: Literal["opus", "wav"] = "opus"
+    """Opus in Ogg takes 18 MB an hour of speech, WAV 230."""
+    notice: str = ""
+    """Said first, and nothing is recorded before it has been heard to its end; many countries' laws want one."""
+    retain_days: Count = 30
+    """0: as long as the call's record."""
+    keep_free_bytes: Count = 1_073_741_824
+    """With less room on the disk nothing is recorded: the database may be on it too."""
+    max_s: Seconds = 14_400
+    """Of one recording; 0: as long as its call."""
 
 
 class NumberRoute(Section):
@@ -403,6 +429,8 @@ class NumberRoute(Section):
     language: str = ""
     carrier: Literal["", "twilio", "telnyx", "plivo"] = ""
     """Where the number is, for calls from it; empty: at the carrier that calls are placed over anyway."""
+    voicemail: bool = False
+    """Its callers leave a message, always (``[voicemail]``)."""
 
 
 class Numbers(Section):
@@ -422,16 +450,77 @@ class Numbers(Section):
     routes: dict[str, NumberRoute] = {}
 
 
+AnsweringMachine = Literal["off", "hang_up", "leave_message"]
+"""What is done when a machine answers a call that was placed."""
+
+
 class Outbound(Section):
     """How numbers are called."""
 
     ring_timeout_s: Annotated[int, Field(ge=5, le=600)] = 30
-    answering_machine: Literal["off", "hang_up", "leave_message"] = "off"
+    answering_machine: AnsweringMachine = "off"
     """What is done when a machine answers; finding out costs a fee at the carrier, and takes no time of a person's."""
     machine_message: str = "Hello. I wanted to talk to you, and will call again."
     """Left on a machine by a call that was placed without a message of its own."""
     carrier: Literal["", "twilio", "telnyx", "plivo"] = ""
     """Over which calls are placed that name no number to call from; empty: the first that is configured."""
+
+
+VoicemailCause = Literal["always", "full", "draining", "closed", "agent_down"]
+"""Why a caller finds the voicemail in the agent's place."""
+
+
+class Voicemail(Section):
+    """Messages that callers leave, and the calls that answer them."""
+
+    enabled: bool = False
+    when: tuple[VoicemailCause, ...] = ("full", "draining", "closed", "agent_down")
+    """Who is called anyway would else hear a busy tone. A number of its own: ``numbers.routes``."""
+    greeting: str = "Hello. I can't take your call right now. Please leave a message after the tone."
+    goodbye: str = "Thank you. Goodbye."
+    mailbox_full: str = "Sorry, the mailbox is full. Please call again later."
+    max_seconds: Annotated[int, Field(ge=5, le=600)] = 120
+    """Of one message; most are over in 30."""
+    min_seconds: Annotated[float, Field(ge=0.1, le=10)] = 0.5
+    """Of voice; less is somebody who hung up at the tone, and is not kept."""
+    silence_s: Annotated[float, Field(ge=1, le=60)] = 6
+    """So long after the last word a message is over; people look something up for 3 or 4."""
+    at_once: Positive = 10
+    """Messages being left at the same time, beside ``server.max_calls``: one takes a tenth of a conversation's work."""
+    max_messages: Positive = 500
+    max_bytes: Positive = 268_435_456
+    """Of sound, in all; two minutes are 0.4 MB."""
+    max_per_caller: Positive = 10
+    """In any 24 hours, of one number or address; callers without one share it."""
+    keep_days: Count = 30
+    """Then a message that is done with is erased, with its sound; 0: never."""
+    dir: str = ""
+    """Where the sound is kept; empty: a folder beside the records."""
+    carrier_recording: bool = True
+    """A caller whom this host can't hear now (it is going down, or too many leave messages) is recorded by the
+    carrier; the recording is fetched, and erased there."""
+    call_back: bool = True
+    call_back_after_s: Seconds = 30
+    """Who has just hung up still has the phone in the hand, or leaves a second message."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    retry_s: Annotated[float, Field(gt=0)] = 600
+    """After the first attempt that reached nobody; doubled after each further one."""
+    give_up_h: Annotated[float, Field(gt=0)] = 48
+    """A message that is older is answered no more: quiet hours and budgets may hold it up for so long."""
+    callbacks_at_once: Positive = 2
+    answering_machine: AnsweringMachine = "leave_message"
+    """What a call-back does when a machine answers, whatever ``outbound.answering_machine`` says."""
+    opening: str = "Hello! I am calling back about your message."
+    no_answer: str = "I have got your message. What can I do for you?"
+    """Said where the agent was asked, and its answer was lost: it may not be asked twice."""
+    quiet_hours: tuple[str, ...] = ()
+    """When nobody is called back: ``22:00-08:00``, or of some days only ``sat sun 00:00-24:00``."""
+    closed_hours: tuple[str, ...] = ()
+    """When callers find the voicemail (``closed``), written likewise."""
+    time_zone: str = ""
+    """Whose hours those are, such as ``Europe/Berlin``; empty: this machine's."""
+    time_zones: dict[str, str] = {}
+    """Of call-backs, by how the number begins: ``"+1415" = "America/Los_Angeles"``; the longest counts."""
 
 
 class Twilio(Section):
@@ -520,8 +609,10 @@ class Settings(Section):
     tts: Tts = Tts()
     turns: Turns = Turns()
     calls: Calls = Calls()
+    recordings: Recordings = Recordings()
     numbers: Numbers = Numbers()
     outbound: Outbound = Outbound()
+    voicemail: Voicemail = Voicemail()
     twilio: Twilio = Twilio()
     telnyx: Telnyx = Telnyx()
     plivo: Plivo = Plivo()

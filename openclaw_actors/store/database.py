@@ -58,6 +58,18 @@ def resolve(text_url: str) -> URL:
             raise _fault(f"{other!r} is not supported; write a URL of sqlite:/// or postgresql://")
 
 
+def beside(text_url: str) -> Path:
+    """The folder for what is kept in files beside the records: SQLite's own, else the user's data folder.
+
+    Raises:
+        SettingsError: as ``resolve``.
+    """
+    url = resolve(text_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        return Path(url.database).absolute().parent
+    return Path(platformdirs.user_data_dir("openclaw_actors", appauthor=False))
+
+
 def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
     """An engine of at most ``connections`` connections.
 

@@ -69,4 +69,14 @@ class RestartEntry:
     downtime_ms: float
 
 
-Entry = EventEntry | CallEntry | EngineEntry | TurnEntry | TranscriptEntry | RestartEntry
+@dataclass(frozen=True, slots=True)
+class RecordingEntry:
+    """What is now known of a part of a call's recording: values by column of the recordings table."""
+
+    call_id: str
+    part: int
+    at: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+Entry = EventEntry | CallEntry | EngineEntry | TurnEntry | TranscriptEntry | RestartEntry | RecordingEntry

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from openclaw_actors.messages import Event
-from openclaw_actors.store import tables
-from openclaw_actors.store.records import CallQuery, CallRecord, Page, PastCall, TranscriptLine
+from openclaw_actors.store import search, tables
+from openclaw_actors.store.records import CallQuery, CallRecord, Page, PastCall, RecordingRecord, TranscriptLine
 
 _calls, _events = tables.calls.c, tables.events.c
 
@@ -34,6 +34,8 @@ def read_calls(connection: Connection, query: CallQuery) -> Page[CallRecord]:
             statement = statement.where(column == wanted)
     if query.cursor:
         statement = statement.where(_calls.id < query.cursor)
+    if query.text:
+        statement = statement.where(search.matches(connection.dialect.name, query.text))
     rows = connection.execute(statement).all()
     items = _records(connection, rows[: query.limit])
     return Page(tuple(items), items[-1].id if len(rows) > query.limit else "")
@@ -55,11 +57,50 @@ def _records(connection: Connection, rows: Sequence[Row[Any]]) -> list[CallRecor
         .group_by(came_back.call_id, came_back.stage)
     ):
         restarts[call_id][stage] = times
+    recorded = _recordings(connection, ids)
     records = []
     for row in rows:
         values = {name: value for name, value in row._mapping.items() if name != "host"}  # noqa: SLF001 - public by its documentation
-        records.append(CallRecord(**values, restarts=dict(restarts[row.id]), latency=percentiles(totals[row.id])))
+        records.append(
+            CallRecord(
+                **values,
+                restarts=dict(restarts[row.id]),
+                latency=percentiles(totals[row.id]),
+                recordings=tuple(recorded[row.id]),
+            )
+        )
     return records
+
+
+def _recordings(connection: Connection, call_ids: Sequence[str]) -> dict[str, list[RecordingRecord]]:
+    found: dict[str, list[RecordingRecord]] = defaultdict(list)
+    for recording in _recordings_where(connection, tables.recordings.c.call_id.in_(call_ids)):
+        found[recording.call_id].append(recording)
+    return found
+
+
+def _recordings_where(connection: Connection, condition: ColumnElement[bool]) -> list[RecordingRecord]:
+    columns = [column for column in tables.recordings.columns if column.name != "number"]
+    rows = connection.execute(select(*columns).where(condition).order_by(columns[0], columns[1]))
+    return [RecordingRecord(**row) for row in rows.mappings()]
+
+
+def read_recordings(connection: Connection, call_id: str) -> list[RecordingRecord]:
+    """The parts that were recorded of a call, in order."""
+    return _recordings(connection, [call_id])[call_id]
+
+
+def read_old_recordings(connection: Connection, started_before: str) -> list[RecordingRecord]:
+    """What began before that time (RFC 3339) and may still have a file."""
+    columns = tables.recordings.c
+    kept = columns.state.in_(("ready", "failed")) & (columns.file != "")
+    return _recordings_where(connection, kept & (columns.started_at < started_before))
+
+
+def read_statuses(connection: Connection, call_ids: Sequence[str]) -> dict[str, str]:
+    """The status of each of these calls that is on record."""
+    rows = connection.execute(select(_calls.id, _calls.status).where(_calls.id.in_(call_ids)))
+    return {row.id: row.status for row in rows}
 
 
 def percentiles(totals: Sequence[int]) -> dict[str, int]:

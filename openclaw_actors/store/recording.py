@@ -23,6 +23,7 @@ from openclaw_actors.store.entries import (
     EngineEntry,
     Entry,
     EventEntry,
+    RecordingEntry,
     RestartEntry,
     TranscriptEntry,
     TurnEntry,
@@ -42,6 +43,7 @@ class _Statements:
 
     new_call: Any
     new_event: Any
+    new_recording: Any
 
 
 @cache
@@ -50,6 +52,7 @@ def _statements(dialect: str) -> _Statements:
     return _Statements(
         new_call=standing_aside(dialect, tables.calls).on_conflict_do_nothing(),
         new_event=event.returning(tables.events.c.id),
+        new_recording=standing_aside(dialect, tables.recordings).on_conflict_do_nothing(),
     )
 
 
@@ -81,6 +84,8 @@ class Recording:
                     self._update(connection, call_id, {key: plain(value) for key, value in values.items()})
                 case EngineEntry(call_id, stage, engine):
                     self._engine(connection, call_id, stage, engine)
+                case RecordingEntry():
+                    self._recording(connection, entry)
                 case _:
                     self._part(connection, entry)
 
@@ -101,6 +106,15 @@ class Recording:
     def _engine(self, connection: Connection, call_id: str, stage: str, engine: str) -> None:
         engines = connection.scalar(select(tables.calls.c.engines).where(tables.calls.c.id == call_id))
         self._update(connection, call_id, {"engines": {**(engines or {}), stage: engine}})
+
+    def _recording(self, connection: Connection, entry: RecordingEntry) -> None:
+        self._call(connection, entry.call_id, entry.at)
+        key = {"call_id": entry.call_id, "part": entry.part}
+        connection.execute(_statements(connection.dialect.name).new_recording, key)
+        if entry.values:
+            columns = tables.recordings.c
+            row = (columns.call_id == entry.call_id) & (columns.part == entry.part)
+            connection.execute(update(tables.recordings).where(row).values(**entry.values))
 
     def _part(self, connection: Connection, entry: TurnEntry | TranscriptEntry | RestartEntry) -> None:
         values = {name: plain(getattr(entry, name)) for name in entry.__slots__ if name != "latency"}

@@ -7,12 +7,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 Item = TypeVar("Item")
 
 FINAL_STATUSES = ("completed", "busy", "no-answer", "failed", "canceled")
 """A call in one of these is over and stays so."""
+
+
+RecordingState = Literal["recording", "ready", "failed", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRecord:
+    """One part of what was recorded of a call: from one start to one stop.
+
+    ``file`` is its name in the folder of recordings; ``started_at`` is when its first sample was heard. The states:
+    ``failed``: there is no file, or none that can be played; ``expired``: the file was kept for as long as it is to be.
+    """
+
+    call_id: str
+    part: int
+    file: str = ""
+    format: str = ""
+    state: str = "recording"
+    started_at: str = ""
+    duration_ms: int = 0
+    bytes: int = 0
+    end_reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recording as the API shows it."""
+        return {
+            "part": self.part,
+            "state": self.state,
+            "format": self.format,
+            "started_at": self.started_at,
+            "duration_ms": self.duration_ms,
+            "bytes": self.bytes,
+            "end_reason": self.end_reason,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +75,7 @@ class CallRecord:
     restarts: Mapping[str, int] = field(default_factory=dict)
     latency: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    recordings: tuple[RecordingRecord, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -69,6 +104,7 @@ class CallRecord:
             "restarts": dict(self.restarts),
             "latency": dict(self.latency),
             "metadata": dict(self.metadata),
+            "recordings": [recording.as_dict() for recording in self.recordings],
         }
 
 
@@ -96,13 +132,17 @@ class PastCall:
 
 @dataclass(frozen=True, slots=True)
 class CallQuery:
-    """Which calls: newest first, older than ``cursor`` (the ``next`` of the page before); empty filters match all."""
+    """Which calls: newest first, older than ``cursor`` (the ``next`` of the page before); empty filters match all.
+
+    ``text`` is what store/search.py looks for.
+    """
 
     status: str = ""
     transport: str = ""
     direction: str = ""
     cursor: str = ""
     limit: int = 50
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +177,57 @@ class TranscriptLine:
             "cut": self.cut,
             "turn": self.turn,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailRecord:
+    """A message that somebody left; what its states are is drawn in telephony/voicemail/states.py.
+
+    ``seconds`` and ``bytes`` are of its sound; ``next_at`` is in seconds of the epoch, 0 for now.
+    """
+
+    id: str
+    state: str
+    source: str
+    received_at: str
+    reason: str = ""
+    caller: str = ""
+    callee: str = ""
+    agent: str = ""
+    language: str = ""
+    transport: str = ""
+    call_id: str = ""
+    carrier_call_id: str = ""
+    recording_id: str = ""
+    seconds: float = 0.0
+    bytes: int = 0
+    transcript: str = ""
+    answer: str = ""
+    tries: int = 0
+    next_at: float = 0.0
+    callback_to: str = ""
+    attempts: int = 0
+    callback_call_id: str = ""
+    hurried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailQuery:
+    """Which messages: newest first, older than ``cursor``; empty filters match all."""
+
+    state: str = ""
+    caller: str = ""
+    cursor: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailUse:
+    """What is kept: messages, their bytes, and how many came from one caller since some time."""
+
+    messages: int
+    bytes: int
+    of_caller: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,10 @@ from openclaw_actors.store.records import (
     LostCall,
     Page,
     PastCall,
+    RecordingRecord,
     TranscriptLine,
 )
+from openclaw_actors.store.voicemails import Voicemails
 from openclaw_actors.store.writer import Work, Writer
 
 _log = get_logger(__name__)
@@ -70,6 +72,8 @@ class Store:
         self._writer = Writer(engine, claim, settings.queue, asyncio.get_running_loop())
         self._retention: asyncio.Task[None] | None = None
         self._closed = False
+        self.voicemails = Voicemails(self._do, self._read, self._recording, claim)
+        """Messages that callers left."""
         self.lost: tuple[LostCall, ...] = ()
         """Calls of hosts that died, found when the store was opened: they are ended on paper."""
 
@@ -237,6 +241,18 @@ class Store:
             limit: at most so many; ask again behind the last of them.
         """
         return await self._read(lambda connection: queries.read_events(connection, call_id, after, limit))
+
+    async def recordings(self, call_id: str) -> list[RecordingRecord]:
+        """The parts that were recorded of a call, in order; empty for an unknown one."""
+        return await self._read(lambda connection: queries.read_recordings(connection, call_id))
+
+    async def old_recordings(self, started_before: str) -> list[RecordingRecord]:
+        """Recordings that began before that time (RFC 3339) and may still have a file."""
+        return await self._read(lambda connection: queries.read_old_recordings(connection, started_before))
+
+    async def statuses(self, call_ids: Sequence[str]) -> dict[str, str]:
+        """The status of each of these calls that is on record."""
+        return await self._read(lambda connection: queries.read_statuses(connection, call_ids))
 
     async def past_calls(self, transports: Sequence[str], since: str) -> list[PastCall]:
         """The calls on ``transports`` that ended after ``since`` (RFC 3339), the first to end first."""

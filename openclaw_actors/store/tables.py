@@ -120,6 +120,22 @@ restarts = Table(
     Index("ix_restarts_call_id", "call_id"),
 )
 
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    _call(),
+    Column("part", Integer, nullable=False),
+    Column("file", String, nullable=False, default="", comment="Its name in the folder recordings.dir"),
+    Column("format", String, nullable=False, default="", comment="opus or wav"),
+    Column("state", String, nullable=False, default="recording", comment="recording, ready, failed or expired"),
+    Column("started_at", _Sorted, nullable=False, default="", comment="When its first sample was heard"),
+    Column("duration_ms", BigInteger, nullable=False, default=0),
+    Column("bytes", BigInteger, nullable=False, default=0),
+    Column("end_reason", String, nullable=False, default=""),
+    UniqueConstraint("call_id", "part"),
+)
+
 commands = Table(
     "commands",
     metadata,
@@ -151,4 +167,35 @@ webhook_outbox = Table(
     Index("ix_webhook_outbox_call_id_url_number", "call_id", "url", "number"),
     Index("ix_webhook_outbox_url_state_next_at", "url", "state", "next_at"),
     sqlite_autoincrement=True,
+)
+
+voicemails = Table(
+    "voicemails",
+    metadata,
+    Column("id", _Sorted, primary_key=True),
+    Column("host", String, nullable=False, comment="The host that looks after it, as in store/claims.py"),
+    Column("state", String, nullable=False, comment="As telephony/voicemail/states.py draws them"),
+    Column("reason", String, nullable=False, default=""),
+    Column("source", String, nullable=False, comment="stream: recorded here; carrier: by the carrier"),
+    Column("caller", String, nullable=False, default=""),
+    Column("callee", String, nullable=False, default=""),
+    Column("agent", String, nullable=False, default=""),
+    Column("language", String, nullable=False, default=""),
+    Column("transport", String, nullable=False, default=""),
+    Column("call_id", String, nullable=False, default="", comment="The call in which it was left"),
+    Column("carrier_call_id", String, nullable=False, default=""),
+    Column("recording_id", String, nullable=False, default="", comment="The carrier's name for its recording"),
+    Column("received_at", _Sorted, nullable=False),
+    Column("seconds", Float, nullable=False, default=0.0),
+    Column("bytes", BigInteger, nullable=False, default=0),
+    Column("transcript", Text, nullable=False, default=""),
+    Column("answer", Text, nullable=False, default=""),
+    Column("tries", Integer, nullable=False, default=0, comment="Of the step that is next"),
+    Column("next_at", Float, nullable=False, default=0.0, comment="Seconds since the epoch"),
+    Column("callback_to", String, nullable=False, default=""),
+    Column("attempts", Integer, nullable=False, default=0, comment="Call-backs that were begun"),
+    Column("callback_call_id", String, nullable=False, default="", comment="The last of them"),
+    Column("hurried", Boolean, nullable=False, default=False, comment="Somebody wants it now, quiet hours or not"),
+    Index("ix_voicemails_state", "state"),
+    Index("ix_voicemails_caller", "caller", "received_at"),
 )

@@ -49,6 +49,7 @@ class Abilities:
             callbacks tell another.
         tells_ringing: it tells that the phone that was dialled rings.
         hears_beep: told to, it waits for an answering machine's greeting to end before it says that it is one.
+        takes_messages: told to, it records what a caller says, in our place.
         verdict_s: who has answered is known within that many seconds, or will never be.
     """
 
@@ -56,6 +57,7 @@ class Abilities:
     names_placed_calls: bool
     tells_ringing: bool
     hears_beep: bool
+    takes_messages: bool
     verdict_s: float
 
 
@@ -157,13 +159,20 @@ class Transferring:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The carrier has taken a message in our place; empty: there was nothing to record."""
+
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Passing:
     """Something that is only written down."""
 
     about: str
 
 
-News = Incoming | Picked | Progress | Over | Verdict | StreamNews | Transferring | Passing
+News = Incoming | Picked | Progress | Over | Verdict | StreamNews | Transferring | Recorded | Passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +294,16 @@ class Carrier(Protocol):
 
     def reject(self, carrier_call_id: str, reason: Literal["rejected", "busy"]) -> Answer:
         """Do not take the call: nobody pays for it."""
+
+    def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> Answer | None:
+        """Say ``words`` and take a message in our place; None of one that takes none.
+
+        Args:
+            message_id: what ``Recorded`` is told with, as if it were a call's.
+            words: said before the tone.
+            longest_s: of the message.
+            silence_s: that ends it.
+        """
 
     def dial_on(self, ticket: str) -> Answer:
         """Connect the call with whom ``transfer`` named, for carriers that ask."""

@@ -11,9 +11,10 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.telephony.carrier import Answer, Carrier, CarrierError, Incoming
-from openclaw_actors.telephony.numbers import Numbers, Refused
+from openclaw_actors.telephony.numbers import Admitted, Numbers, Refused
 from openclaw_actors.telephony.once import Once
 from openclaw_actors.telephony.pending import Expected, Pending
+from openclaw_actors.telephony.voicemail.desk import Desk, admit
 
 _log = get_logger(__name__)
 
@@ -30,6 +31,7 @@ class InboundCalls:
         numbers: who may call.
         pending: where the call waits for its stream.
         spawn: runs what takes time.
+        desk: the voicemail; None: there is none.
         clock: monotonic seconds.
     """
 
@@ -40,6 +42,7 @@ class InboundCalls:
         numbers: Numbers,
         pending: Pending,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        desk: Desk | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -48,6 +51,7 @@ class InboundCalls:
         self._numbers = numbers
         self._pending = pending
         self._spawn = spawn
+        self._desk = desk
         self._clock = clock
         self._answers = Once(clock)
 
@@ -67,13 +71,30 @@ class InboundCalls:
             busy = decided.reason == "daily_minutes"
             return self._give(carrier_call_id, self._carrier.reject(carrier_call_id, "busy" if busy else "rejected"))
         try:
-            admission = self._board.admit(self._carrier.name, "inbound")
+            admission, profile = admit(
+                self._board, self._desk, self._carrier.name, decided.caller, call.callee, decided.profile
+            )
         except RefusalError as refusal:  # the board has counted it
-            _log.warning("a caller finds the line busy", carrier_call_id=carrier_call_id, reason=refusal.code)
-            return self._give(carrier_call_id, self._carrier.reject(carrier_call_id, "busy"))
-        expected = Expected(decided.caller, call.callee, decided.profile, admission)
+            answer = self._let_record(refusal, carrier_call_id, decided, call.callee)
+            if answer is None:
+                _log.warning("a caller finds the line busy", carrier_call_id=carrier_call_id, reason=refusal.code)
+                answer = self._carrier.reject(carrier_call_id, "busy")
+            return self._give(carrier_call_id, answer)
+        expected = Expected(decided.caller, call.callee, profile, admission)
         token = self._pending.expect(expected, STREAM_TTL_S, carrier_call_id)
         return self._give(carrier_call_id, self._carrier.connect(carrier_call_id, token), token)
+
+    def _let_record(
+        self, refusal: RefusalError, carrier_call_id: str, admitted: Admitted, callee: str
+    ) -> Answer | None:
+        """The carrier takes the message, where it can: this host has no ear left for it."""
+        desk, carrier = self._desk, self._carrier
+        if desk is None or not carrier.abilities.takes_messages or not desk.has_carrier_record(refusal, callee):
+            return None
+        agent, own = admitted.profile.agent, desk.settings
+        message_id = desk.carrier_records(carrier.name, carrier_call_id, admitted.caller, callee, agent)
+        _log.warning("the carrier takes a caller's message", carrier_call_id=carrier_call_id, voicemail_id=message_id)
+        return carrier.record(message_id, own.greeting, own.max_seconds, round(own.silence_s))
 
     def _give(self, carrier_call_id: str, answer: Answer, token: str = "") -> str:
         if answer.act is not None:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from openclaw_actors.actors.board import Board
 from openclaw_actors.errors import RefusalError, StoreUnavailableError
-from openclaw_actors.messages import Announce, CallProfile, Carriage, Dialled
+from openclaw_actors.messages import Announce, CallProfile, Carriage, Dialled, Line
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
-from openclaw_actors.settings.sections import Settings
+from openclaw_actors.settings.sections import AnsweringMachine, Settings
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.carrier import Carrier, CarrierError, Dial
 from openclaw_actors.telephony.leg import Leg
@@ -39,18 +39,26 @@ class Order:
     Args:
         to: whom to call, in E.164.
         sender: one of the host's own numbers; empty: that of the carrier over which calls are placed.
-        mode: ``notify`` says ``message`` and hangs up.
+        mode: ``notify`` says ``message`` and hangs up; ``voicemail`` says it and takes a message.
         message: said first.
         agent: whom the agent engine asks; empty: as the sender's route says.
         metadata: stays with the call.
+        history: what was said before and belongs to it.
+        context: what the agent is told of it beside its prompt.
+        language: what is spoken; empty: as the sender's route says.
+        answering_machine: what is done when a machine answers; empty: as ``outbound.answering_machine`` says.
     """
 
     to: str
     sender: str = ""
-    mode: Literal["conversation", "notify"] = "conversation"
+    mode: Literal["conversation", "notify", "voicemail"] = "conversation"
     message: str = ""
     agent: str = ""
     metadata: Mapping[str, Any] | None = None
+    history: tuple[Line, ...] = ()
+    context: str = ""
+    language: str = ""
+    answering_machine: AnsweringMachine | Literal[""] = ""
 
 
 class Outbound:
@@ -86,6 +94,11 @@ class Outbound:
         self._outcomes = outcomes
 
     # --- placing ----------------------------------------------------------------------------------
+
+    @property
+    def own_numbers(self) -> frozenset[str]:
+        """The host's."""
+        return self._numbers.own
 
     def check(self, to: str, sender: str = "") -> None:
         """See whether ``to`` may be called now, from ``sender``.
@@ -157,7 +170,7 @@ class Outbound:
         except BaseException as error:
             placed.peer.ended("failed", "not_recorded" if isinstance(error, StoreUnavailableError) else "abandoned")
             raise
-        if order.mode == "notify" and not self._outcomes.asks_who_answers:
+        if order.mode == "notify" and not placed.asks_who_answers:
             await self._board.tell(call_id, Announce(order.message))
         await self._dial(call_id, placed, order, sender)
         return call_id
@@ -174,12 +187,23 @@ class Outbound:
     def _prepare(self, order: Order, carrier: Carrier, sender: str) -> Placed:
         peer = MediaStreamPeer(carrier.name)
         peer.leg = leg = Leg(carrier, caller_id=sender, time_limit_s=longest_s(self._settings))
-        return Placed(order.mode, order.message, carrier, peer, leg)
+        machine = order.answering_machine or self._settings.outbound.answering_machine
+        # Whoever or whatever answers may leave a message.
+        machine = "off" if order.mode == "voicemail" else machine
+        return Placed(order.mode, order.message, carrier, peer, leg, machine)
 
     def _profile(self, order: Order, sender: str) -> CallProfile:
         profile = self._numbers.profile(sender)
         greeting = "" if order.mode == "notify" else order.message or profile.greeting
-        return replace(profile, agent=order.agent or profile.agent, greeting=greeting)
+        return replace(
+            profile,
+            agent=order.agent or profile.agent,
+            greeting=greeting,
+            language=order.language or profile.language,
+            takes_message=order.mode == "voicemail",
+            history=order.history,
+            context=order.context,
+        )
 
     async def _on_record(self, call_id: str) -> None:
         """Nothing is dialled that is not on record: a call that nobody knows of could not be ended.
@@ -202,7 +226,7 @@ class Outbound:
             token,
             outbound.ring_timeout_s,
             math.ceil(longest_s(self._settings)),
-            _MACHINE[outbound.answering_machine],
+            _MACHINE[placed.answering_machine],
         )
         try:
             carrier_call_id = await carrier.place(dial)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from openclaw_actors.actors.board import Board
 from openclaw_actors.messages import Announce, AnsweredBy, Dialled, Event
 from openclaw_actors.observability.logs import get_logger
-from openclaw_actors.settings.sections import Outbound
+from openclaw_actors.settings.sections import AnsweringMachine, Outbound
 from openclaw_actors.telephony.carrier import Carrier, CarrierError, Over, Progress
 from openclaw_actors.telephony.leg import Leg
 from openclaw_actors.telephony.pending import Pending
@@ -28,22 +28,29 @@ class Placed:
     """A call of ours that is not over.
 
     Args:
-        mode: ``notify`` says ``message`` and hangs up.
+        mode: ``notify`` says ``message`` and hangs up; ``voicemail`` takes a message.
         message: what was to be said; it is what is left on a machine.
         carrier: over which it is placed.
         peer: its far end.
         leg: its call at the carrier.
+        answering_machine: what is done when a machine answers.
         token: what lets its media in.
         decided: it is settled what is done with who has answered.
     """
 
-    mode: Literal["conversation", "notify"]
+    mode: Literal["conversation", "notify", "voicemail"]
     message: str
     carrier: Carrier
     peer: MediaStreamPeer
     leg: Leg
+    answering_machine: AnsweringMachine = "off"
     token: str = ""
     decided: bool = False
+
+    @property
+    def asks_who_answers(self) -> bool:
+        """Whether the carrier tells a person from a machine."""
+        return self.answering_machine != "off"
 
 
 class Outcomes:
@@ -74,11 +81,6 @@ class Outcomes:
         """Until the call's ``call.ended``."""
         self._placed[call_id] = placed
 
-    @property
-    def asks_who_answers(self) -> bool:
-        """Whether the carrier tells a person from a machine."""
-        return self._settings.answering_machine != "off"
-
     def hear(self, event: Event) -> None:
         """An event of any call."""
         placed = self._placed.get(event.call_id)
@@ -87,7 +89,7 @@ class Outcomes:
         if event.type == "call.ended":
             del self._placed[event.call_id]
             self._pending.withdraw(placed.token)
-        elif event.type == "call.answered" and placed.mode == "notify" and self.asks_who_answers:
+        elif event.type == "call.answered" and placed.mode == "notify" and placed.asks_who_answers:
             # Should the verdict never come, the message is for whoever is there.
             wait_s = placed.carrier.abilities.verdict_s
             asyncio.get_running_loop().call_later(wait_s, self._decide, event.call_id, "unknown")
@@ -158,7 +160,7 @@ class Outcomes:
             # "unknown" is taken for a person: who is hung up on does not come back.
             if placed.mode == "notify":
                 await self._board.tell(call_id, Announce(placed.message))
-        elif self._settings.answering_machine == "leave_message" and answered_by != "fax":
+        elif placed.answering_machine == "leave_message" and answered_by != "fax":
             await self._board.tell(call_id, Announce(placed.message or self._settings.machine_message))
         else:
             await self._board.hang_up(call_id, "machine")

@@ -20,6 +20,9 @@ from openclaw_actors.telephony.outbound import Outbound
 from openclaw_actors.telephony.outcomes import Outcomes
 from openclaw_actors.telephony.pending import Pending
 from openclaw_actors.telephony.trunk import Trunk
+from openclaw_actors.telephony.twilio.carrier import TwilioCarrier
+from openclaw_actors.telephony.twilio.rest import TwilioAccount
+from openclaw_actors.telephony.voicemail.desk import Desk
 
 _log = get_logger(__name__)
 
@@ -32,6 +35,7 @@ class Phone:
         board: the host's calls.
         hub: what they tell.
         store: their records.
+        desk: the voicemail; None: there is none.
         clock: monotonic seconds.
     """
 
@@ -41,6 +45,7 @@ class Phone:
         board: Board,
         hub: EventHub,
         store: Store,
+        desk: Desk | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,6 +65,7 @@ class Phone:
                 pending=self.pending,
                 outcomes=self.outcomes,
                 settings=settings,
+                desk=desk,
                 spawn=self._spawn,
                 clock=clock,
             )
@@ -74,6 +80,9 @@ class Phone:
             carriers=self.carriers,
             outcomes=self.outcomes,
         )
+        twilio = self.carriers.get("twilio")
+        self.recordings: TwilioAccount | None = twilio.account if isinstance(twilio, TwilioCarrier) else None
+        """Where messages lie that a carrier took in our place; only Twilio does."""
         self.budget = Budget(self.numbers, tuple(CARRIERS), board, self._spawn)
 
     async def start(self) -> None:

@@ -16,6 +16,7 @@ from openclaw_actors.telephony.carrier import (
     Passing,
     Picked,
     Progress,
+    Recorded,
     StreamNews,
     Told,
     Transferring,
@@ -30,6 +31,7 @@ from openclaw_actors.telephony.outbound import longest_s
 from openclaw_actors.telephony.outcomes import Outcomes
 from openclaw_actors.telephony.pending import Pending
 from openclaw_actors.telephony.streams import Streams
+from openclaw_actors.telephony.voicemail.desk import Desk
 
 _log = get_logger(__name__)
 
@@ -44,11 +46,12 @@ class Trunk:
         pending: where calls wait for their media.
         outcomes: follows what was placed.
         settings: all settings.
+        desk: the voicemail; None: there is none.
         spawn: runs what takes time.
         clock: monotonic seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that calls by phone are made of, by name
         self,
         carrier: Carrier,
         board: Board,
@@ -57,11 +60,12 @@ class Trunk:
         pending: Pending,
         outcomes: Outcomes,
         settings: Settings,
+        desk: Desk | None,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.carrier = carrier
-        self.inbound = InboundCalls(carrier, board, numbers, pending, spawn, clock=clock)
+        self.inbound = InboundCalls(carrier, board, numbers, pending, spawn, desk, clock=clock)
         self.streams = Streams(
             carrier.framing,
             board,
@@ -71,6 +75,7 @@ class Trunk:
             clock=clock,
         )
         self._pending = pending
+        self._desk = desk
         self._outcomes = outcomes
         self._told = Once(clock)
 
@@ -101,6 +106,9 @@ class Trunk:
                 return self.carrier.dial_on(ticket).text
             case Verdict(what):
                 self._outcomes.on_verdict(self.carrier, what, told.call_id)
+            case Recorded(recording_id):
+                if self._desk is not None:
+                    self._desk.carrier_told(told.call_id, recording_id)
             case StreamNews(state, ""):
                 _log.info("media stream", carrier_call_id=told.carrier_call_id, state=state)
             case StreamNews(_, error):

@@ -54,19 +54,21 @@ class Caller(Party):
         token: a bearer token, where the host asks for one.
         name: sent as ``metadata.name``.
         resume: the ``resume_token`` of a call that lost its caller.
+        mode: ``voicemail`` leaves a message; empty: the host's own choice.
         codec: what the offer names: both codecs, or PCMU alone.
         keep_audio: keep what is heard, for ``heard.recording()``.
         prepare: is given the connection once its candidates are gathered (see testkit/lossy.py).
         verify_tls: False takes a self-signed certificate.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - callers differ in many ways
         self,
         url: str,
         token: str = "",
         name: str = "",
         *,
         resume: str = "",
+        mode: Literal["", "conversation", "voicemail"] = "",
         codec: Literal["opus", "pcmu"] = "opus",
         keep_audio: bool = True,
         prepare: Callable[[RTCPeerConnection], None] | None = None,
@@ -86,6 +88,7 @@ class Caller(Party):
         self._token = token
         self._name = name
         self._resume = resume
+        self._mode = mode
         self._codec = codec
         self._prepare = prepare
         self._verify_tls = verify_tls
@@ -134,7 +137,7 @@ class Caller(Party):
             await pc.setLocalDescription(await pc.createOffer())
             if self._prepare is not None:
                 self._prepare(pc)
-            answer = await signalling.offer(pc.localDescription.sdp, self._name, self._resume)
+            answer = await signalling.offer(pc.localDescription.sdp, self._name, self._resume, self._mode)
             self.call_id, self.resume_token = answer.call_id, answer.resume_token
             self.location = answer.location
             self.mouth.codec = OPUS if "opus/48000" in answer.sdp.lower() else PCMU

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -194,6 +194,18 @@ class HostProcess:
             self._folder.cleanup()
             self._folder = None
         return self.returncode
+
+
+@contextmanager
+def serving(config: str) -> Iterator[str]:
+    """A host in a process of its own, for who has no event loop here or several; gives its address."""
+    with asyncio.Runner() as runner:
+        host = HostProcess(config)
+        runner.run(host.__aenter__())
+        try:
+            yield host.url
+        finally:
+            runner.run(host.stop())
 
 
 async def _drain(stdout: asyncio.StreamReader | None) -> None:

@@ -51,7 +51,7 @@ class Signalling:
             body = await response.json()
         return [RTCIceServer(**server) for server in body["ice_servers"]]
 
-    async def offer(self, sdp: str, name: str = "", resume: str = "") -> Accepted:
+    async def offer(self, sdp: str, name: str = "", resume: str = "", mode: str = "") -> Accepted:
         """``POST /webrtc/offer``.
 
         Raises:
@@ -62,6 +62,8 @@ class Signalling:
             body["metadata"] = {"name": name}
         if resume:
             body["resume"] = resume
+        if mode:
+            body["mode"] = mode
         async with self._session.post(f"{self._url}/webrtc/offer", json=body) as response:
             await _expect(response, 200)
             answer = await response.json()
@@ -79,11 +81,15 @@ class Signalling:
 
 
 async def _expect(response: aiohttp.ClientResponse, status: int) -> None:
-    if response.status == status:
-        return
+    if response.status != status:
+        raise await refusal(response)
+
+
+async def refusal(response: aiohttp.ClientResponse) -> CallRefusedError:
+    """What the host has to say against a request."""
     text = await response.text()
     try:
         body = json.loads(text)
     except ValueError:
         body = None
-    raise CallRefusedError(response.status, body if isinstance(body, dict) else {"detail": text[:200]})
+    return CallRefusedError(response.status, body if isinstance(body, dict) else {"detail": text[:200]})

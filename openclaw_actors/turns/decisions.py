@@ -35,6 +35,14 @@ class Speak:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Speak ``text``, a notice, in ``turn``; what hangs on it begins when it has been heard to its end."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """Play the sound, or send the keys, in ``turn``."""
 
@@ -103,5 +111,17 @@ class Overfull:
 
 
 Decision = (
-    AskAgent | Excuse | Overfull | Speak | Play | Release | PauseVoice | ResumeVoice | Cut | Said | Closed | Speculated
+    AskAgent
+    | Excuse
+    | Overfull
+    | Speak
+    | Notify
+    | Play
+    | Release
+    | PauseVoice
+    | ResumeVoice
+    | Cut
+    | Said
+    | Closed
+    | Speculated
 )

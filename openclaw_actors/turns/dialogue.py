@@ -9,13 +9,13 @@ the turn numbers; at any time at most one turn is alive, and starting one makes 
   When the turn has really ended and the words are still what was asked, the reply is released; else it is asked anew.
 - Who speaks again as our reply begins had not finished: both parts are one question, and the beginning of the reply is
   forgotten.
-- Keys (DTMF) are sent whole: what is said meanwhile is answered after them. So are the last words of a call.
+- Keys (DTMF) are sent whole: what is said meanwhile is answered after them. So are notices, and a call's last words.
 - What the caller said and nobody answered is part of the next question, so no interleaving leaves it unanswered.
 """
 
 from __future__ import annotations
 
-from openclaw_actors.messages import Line, PlayAudio, SendDtmf
+from openclaw_actors.messages import Line, Notice, PlayAudio, SendDtmf
 from openclaw_actors.turns.barge_in import has_words, is_backchannel, normalise
 from openclaw_actors.turns.completeness import UNFINISHED, completeness
 from openclaw_actors.turns.decisions import (
@@ -24,6 +24,7 @@ from openclaw_actors.turns.decisions import (
     Cut,
     Decision,
     Excuse,
+    Notify,
     Overfull,
     PauseVoice,
     Play,
@@ -45,7 +46,7 @@ MAX_WAITING_LINES = 16
 MAX_ATTEMPTS = 2
 """Times the same question is asked again after a failure."""
 
-_SAID_WHOLE = frozenset({"keys", "last"})
+_SAID_WHOLE = frozenset({"keys", "notice", "last"})
 
 
 class Dialogue:
@@ -55,12 +56,13 @@ class Dialogue:
         self.rules = rules
         self._apology = apology
         self._voice = voice
+        self._before = history
         self.history = History(history)
         self.turn: Turn | None = None
         self._last_turn = 0
         self._open: list[Utterance] = []
         self._closed_to = -1
-        self._waiting_lines: list[str | PlayAudio | SendDtmf] = []
+        self._waiting_lines: list[str | Notice | PlayAudio | SendDtmf] = []
 
     # --- what the caller does ---------------------------------------------------------------------
 
@@ -159,7 +161,11 @@ class Dialogue:
         """Play a sound or send keys, likewise."""
         return self._line(sound)
 
-    def _line(self, line: str | PlayAudio | SendDtmf) -> list[Decision]:
+    def notify(self, notice: Notice) -> list[Decision]:
+        """Speak a notice, likewise; nobody breaks it off but by `silence`."""
+        return self._line(notice)
+
+    def _line(self, line: str | Notice | PlayAudio | SendDtmf) -> list[Decision]:
         if self.turn is not None or self._open:
             if len(self._waiting_lines) >= MAX_WAITING_LINES:
                 return [Overfull()]
@@ -167,9 +173,14 @@ class Dialogue:
             return []
         return self._begin_line(line)
 
-    def greet(self, text: str) -> list[Decision]:
-        """Speak first, unless the caller has begun or this is an old conversation."""
-        if self.turn is not None or self._open or not self.history.is_empty:
+    def greet(self, text: str, *, noticed: bool = False) -> list[Decision]:
+        """Speak first, unless the caller has begun; what was said before this call was not said in it.
+
+        Args:
+            text: the greeting.
+            noticed: a notice was spoken before it, with which a new conversation has begun.
+        """
+        if self.turn is not None or self._open or not (noticed or self.history.lines == self._before):
             return []
         return self._begin_line(text)
 
@@ -181,8 +192,8 @@ class Dialogue:
         return [*decisions, *self._begin_line(text, "last")]
 
     def forget(self) -> None:
-        """What was said so far is no part of the conversation."""
-        self.history = History()
+        """What was said so far on this call is no part of the conversation."""
+        self.history = History(self._before)
 
     def silence(self) -> list[Decision]:
         """Somebody asked us to be quiet."""
@@ -376,10 +387,13 @@ class Dialogue:
         turn.attempt = failed.attempt
         return [AskAgent(turn.number, turn.text, turn.history), Release(turn.number)]
 
-    def _begin_line(self, line: str | PlayAudio | SendDtmf, kind: TurnKind = "line") -> list[Decision]:
+    def _begin_line(self, line: str | Notice | PlayAudio | SendDtmf, kind: TurnKind = "line") -> list[Decision]:
         if isinstance(line, str):
             turn = self._new_turn(kind, released=True, text=line)
             return [Speak(turn.number, line), Release(turn.number)]
+        if isinstance(line, Notice):
+            turn = self._new_turn("notice", released=True, text=line.text)
+            return [Notify(turn.number, line.text), Release(turn.number)]
         turn = self._new_turn("keys" if isinstance(line, SendDtmf) else "sound", released=True, text="")
         return [Play(turn.number, line), Release(turn.number)]
 

@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 from openclaw_actors.messages import Line, Spoken
 
-TurnKind = Literal["reply", "line", "sound", "keys", "last"]
-"""``last``: the last words of a call, to which no answer is wanted."""
+TurnKind = Literal["reply", "line", "sound", "keys", "notice", "last"]
+"""``notice``: what the caller must hear to its end. ``last``: the last words of a call, which want no answer."""
 
 
 class Voice(Protocol):

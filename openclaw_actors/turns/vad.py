@@ -53,7 +53,17 @@ kept, all 15 are found at once. Starting afresh instead, as Pipecat does, leaves
 
 _INAUDIBLE = 8 / 32_768
 """Windows whose peak is no higher (-72 dBFS) are not run: speech scaled to a peak of 23/32768 is not found by the
-model either. A muted caller then costs 6 µs a 20 ms frame instead of 70."""
+model either. A muted caller then costs 6 µs a 20 ms frame instead of 70. After a second of them the model begins
+afresh: of a sentence 20 dB softer than the one before, it finds nothing otherwise (0 windows of 52, afresh 31)."""
+
+
+_HUSHED = 1e-5
+"""Windows of so small a part of the voice's power (-50 dB) hold none, whatever the model makes of them: after every
+second sentence it takes one more window of digital silence for voice. The end is so found a median 11 ms sooner (30
+flite sentences: 19 ms after the voice, 4 to 42, in place of 30; at -40 dB it is 17, but one soft end is cut by 50)."""
+
+_FORGETS = 0.97
+"""A window: the voice's loudness is that of the last two seconds (-10 dB in 2.4 s), so that a shout does not deafen."""
 
 
 @functools.cache
@@ -101,6 +111,14 @@ class SileroVad:
         self._h = self._c = np.zeros((1, 1, 128), np.float32)
         self._settled = self._h, self._c
         self._quiet = 0
+        self._power = 0.0
+        self._skipped = 0
+
+    def _skip(self) -> None:
+        self._skipped += 1
+        if self._skipped == _SETTLED_WINDOWS:
+            self._h = self._c = np.zeros((1, 1, 128), np.float32)
+            self._quiet = 0
 
     def probability(self, window: Window) -> float:
         """The next WINDOW samples hold a voice with this probability, 0 to 1."""
@@ -108,7 +126,9 @@ class SileroVad:
         joined[0, :_CONTEXT] = joined[0, WINDOW:]
         joined[0, _CONTEXT:] = window
         if self._last < _FADED and joined.max() <= _INAUDIBLE and joined.min() >= -_INAUDIBLE:
+            self._skip()
             return 0.0
+        self._skipped = 0
         out, self._h, self._c = self._run(None, {"input": joined, "h": self._h, "c": self._c})
         self._last = float(out[0])
         self._quiet = self._quiet + 1 if self._last < _NO_VOICE else 0
@@ -117,7 +137,9 @@ class SileroVad:
         elif self._quiet == _STALE_WINDOWS:
             self._h, self._c = self._settled
             self._quiet = _SETTLED_WINDOWS
-        return self._last
+        power = float(np.dot(window, window))
+        self._power = max(power if self._last > _NO_VOICE else 0.0, self._power * _FORGETS)
+        return 0.0 if power < self._power * _HUSHED else self._last
 
 
 _FLOOR_WINDOWS = 47

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.board import Admission, StartedCall
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.api.app import build_app
@@ -146,6 +147,10 @@ class AnsweringPeer:
         self.offer = None
         self.asked = asyncio.Event()
         self.closed = asyncio.Event()
+        self.trickled: list[tuple[str, str]] = []
+
+    async def trickle(self, candidates) -> None:
+        self.trickled += candidates
 
     async def accept(self, offer) -> str:
         self.offer = offer
@@ -174,6 +179,7 @@ class Api:
     hub: EventHub
     clock: list[float]
     readiness: list[object]
+    archive: Archive
     peers: list[AnsweringPeer] = field(default_factory=list)
     peer_fails: Exception | None = None
     peers_may_answer: asyncio.Event = field(default_factory=asyncio.Event)
@@ -260,6 +266,7 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
             api.made.put_nowait(peer)
             return peer
 
+        archive = Archive(settings.recordings, tmp_path / "recordings", store)
         phone = Phone(settings, board, hub, store) if settings.twilio.account_sid else None
         app = build_app(
             settings,
@@ -267,6 +274,7 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
             store,
             hub,
             phone=phone,
+            archive=archive,
             ready=lambda: (readiness[0], readiness[1]),
             new_peer=None if real_peers else new_peer,
             clock=lambda: clock[0],
@@ -274,7 +282,7 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
         listener = await listen(app, settings.server, ssl_context)
         connector = aiohttp.TCPConnector(ssl=False)
         async with aiohttp.ClientSession(connector=connector) as client:
-            api = Api(listener, client, board, store, hub, clock, readiness)
+            api = Api(listener, client, board, store, hub, clock, readiness, archive)
             api.peers_may_answer.set()
             try:
                 yield api
@@ -282,6 +290,7 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
                 await listener.aclose()
                 if phone is not None:
                     await phone.aclose()
+                await archive.aclose()
                 await store.aclose()
 
     return serving

@@ -16,6 +16,12 @@ SHAPE = {"invalid_fields", "invalid_query"}
 """Codes that say: this is not what the description asks for."""
 
 
+@schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
+def as_it_is(ctx, value) -> bytes:
+    """A body of text."""
+    return value if isinstance(value, bytes) else str(value or "").encode("utf-8", "surrogatepass")
+
+
 @schemathesis.check
 def described_is_accepted(ctx, response, case) -> None:
     """What fits the description is never refused for its shape; other refusals tell of the state of things.

@@ -314,7 +314,9 @@ def test_however_live_and_past_calls_lie_each_is_listed_once(past, live, limit):
 
     async def walk() -> list[str]:
         records = {f"call_{n}": CallRecord(f"call_{n}", "completed", transport="webrtc") for n in past}
-        resources = CallResources(Limits(), _Live({f"call_{n}" for n in live}), _Records(records), None, None)
+        resources = CallResources(
+            Limits(), _Live({f"call_{n}" for n in live}), _Records(records), None, None, recordings=None
+        )
         found, cursor = [], None
         while True:
             answer = await resources.list(_Request(CallsQuery(limit=limit, cursor=cursor)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from openclaw_actors.api.console import Console
+
+FOLDER = Path(str(files("openclaw_actors") / "console"))
+ASSETS = [path for path in FOLDER.rglob("*") if path.suffix in {".js", ".css", ".svg", ".html"}]
 
 
 @pytest.mark.parametrize(
@@ -21,10 +25,9 @@ async def test_the_page_and_the_module_are_there(api, path, content_type):
 
 
 async def test_every_asset_of_the_folder_is_served_as_it_lies_there(api):
-    for entry in (files("openclaw_actors") / "console").iterdir():
-        if entry.name.endswith((".js", ".css", ".svg", ".html")):
-            async with api.request("GET", f"/console/{entry.name}") as response:
-                assert (response.status, await response.read()) == (200, entry.read_bytes())
+    for path in ASSETS:
+        async with api.request("GET", f"/console/{path.relative_to(FOLDER).as_posix()}") as response:
+            assert (response.status, await response.read()) == (200, path.read_bytes())
 
 
 async def test_the_page_may_load_nothing_from_elsewhere_and_nothing_inline(api):

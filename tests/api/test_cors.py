@@ -45,9 +45,11 @@ async def test_a_preflight_says_what_may_be_sent(serve):
     async with serve(**CORS) as api:
         headers = {"Origin": LISTED, **PREFLIGHT}
         async with api.request("OPTIONS", "/webrtc/sessions/x", headers=headers) as response:
-            assert response.headers["Access-Control-Allow-Methods"] == "DELETE, OPTIONS"
+            assert response.headers["Access-Control-Allow-Methods"] == "DELETE, OPTIONS, PATCH"
             allowed = response.headers["Access-Control-Allow-Headers"]
-            assert allowed == "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+            assert allowed == (
+                "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Openclaw-Resume-Token"
+            )
             assert response.headers["Access-Control-Max-Age"] == "600"
             assert await response.read() == b""
 

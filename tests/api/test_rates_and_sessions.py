@@ -65,16 +65,16 @@ def test_ended_calls_are_forgotten_and_live_ones_kept():
     live: set[str] = set()
     sessions = Sessions(lambda call_id: call_id in live)
     live.add("kept")
-    kept = sessions.open("kept")
+    kept = sessions.open("kept", None)
     for number in range(10_000):
-        sessions.open(f"ended-{number}")
+        sessions.open(f"ended-{number}", None)
     assert len(sessions) <= 64
     assert sessions.close(kept) == "kept"
 
 
 def test_secrets_differ_and_close_only_their_own_call():
     sessions = Sessions(lambda _: True)
-    secrets = [sessions.open(f"call-{number}") for number in range(100)]
+    secrets = [sessions.open(f"call-{number}", None) for number in range(100)]
     assert len(set(secrets)) == 100
     assert sessions.close(secrets[7]) == "call-7"
     assert sessions.close(secrets[7]) is None

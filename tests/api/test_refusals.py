@@ -17,12 +17,12 @@ import pytest
 from openclaw_actors.api.app import ROUTES, build_app
 from openclaw_actors.api.openapi import problems_of
 from openclaw_actors.api.routes import Route
-from openclaw_actors.settings.sections import Auth, Limits, ScopedToken, Server, Settings
+from openclaw_actors.settings.sections import Auth, Calls, Limits, ScopedToken, Server, Settings
 from tests.api.conftest import SmallBoard
 from tests.api.sdp import OFFER
 
 SECRET = "a-secret-of-thirty-two-bytes-or-more"
-SCOPES = ("call:join", "call:control", "read", "admin")
+SCOPES = ("call:join", "call:control", "call:listen", "read", "admin")
 AUTH = Auth(
     tokens=("everything",),
     scoped_tokens=tuple(
@@ -45,7 +45,7 @@ def name(route: Route) -> str:
 
 
 def path_of(route: Route) -> str:
-    return route.path.replace("{call_id}", "call_0").replace("{secret}", "none")
+    return route.path.replace("{call_id}", "call_0").replace("{secret}", "none").replace("{voicemail_id}", "vm_0")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -61,7 +61,12 @@ def join_token(*, lives_s: float = 60, key: str = SECRET, **claims) -> str:
 @pytest.fixture
 def served(serve):
     def served(**limits):
-        return serve(auth=AUTH, server=Server(port=0, trusted_proxies=("127.0.0.1",)), limits=Limits(**limits))
+        return serve(
+            auth=AUTH,
+            calls=Calls(listen_in=True),
+            server=Server(port=0, trusted_proxies=("127.0.0.1",)),
+            limits=Limits(**limits),
+        )
 
     return served
 
@@ -118,24 +123,31 @@ OFFER_BODY = {"sdp": OFFER, "type": "offer"}
 
 
 def body_of(route: Route) -> dict:
+    if route.takes == "application/sdp":
+        return {"data": OFFER}
     return {"json": OFFER_BODY} if route.body else {}
+
+
+def headers_of(route: Route, token: str) -> dict:
+    return bearer(token) | ({"Content-Type": route.takes} if route.takes == "application/sdp" else {})
 
 
 async def test_an_expired_token_is_refused_as_such(served):
     async with served() as api:
         for route in JOINABLE:
-            await refused(api, route, 401, "token_expired", headers=bearer(join_token(lives_s=-6)), **body_of(route))
+            headers = headers_of(route, join_token(lives_s=-6))
+            await refused(api, route, 401, "token_expired", headers=headers, **body_of(route))
             assert not api.board.started
 
 
 async def test_a_used_token_is_refused_as_such(served):
     async with served() as api:
-        for route in [route for route in JOINABLE if route.method == "POST"]:
-            token = bearer(join_token())
-            async with api.request(route.method, route.path, headers=token, **body_of(route)) as response:
-                assert response.status == 200, await response.text()
-            await refused(api, route, 401, "token_used", headers=token, **body_of(route))
-            assert len(api.board.started) == 1
+        for number, route in enumerate(route for route in JOINABLE if route.method == "POST"):
+            headers = headers_of(route, join_token())
+            async with api.request(route.method, route.path, headers=headers, **body_of(route)) as response:
+                assert response.status in (200, 201), await response.text()
+            await refused(api, route, 401, "token_used", headers=headers, **body_of(route))
+            assert len(api.board.started) == number + 1
 
 
 @pytest.mark.parametrize(
@@ -264,6 +276,7 @@ async def test_programs_on_this_machine_are_not_limited(serve):
 
 async def test_only_these_routes_are_open():
     assert {(route.method, route.path) for route in TABLE if route.scope is None and not route.is_signed} == {
+        ("PATCH", "/webrtc/sessions/{secret}"),
         ("DELETE", "/webrtc/sessions/{secret}"),
         ("GET", "/livez"),
         ("GET", "/readyz"),

@@ -51,7 +51,7 @@ async def test_a_person_in_a_browser_is_greeted_understood_answered_and_can_inte
     async with talkative_host() as host, chromium_with_microphone(chromium, microphone) as browser:
         before = await settled(host)
         page = browser.page
-        await browser.open(host.url)
+        await browser.open(f"{host.url}/#/talk")
         await browser.call_state("idle")
         await page.click("#call-button")
         await browser.call_state("connected")
@@ -95,7 +95,7 @@ async def test_the_page_fits_its_screen_and_says_which_engines_serve(chromium, m
         running_host() as host,
         chromium_with_microphone(chromium, microphone, phone=phone, dark=dark) as browser,
     ):
-        await browser.open(host.url)
+        await browser.open(f"{host.url}/#/talk")
         engines = browser.page.locator("#engines")
         await engines.get_by_text("pocketsphinx").first.wait_for(timeout=10_000)
         assert "espeak-ng" in await engines.inner_text()
@@ -107,7 +107,7 @@ async def test_the_page_fits_its_screen_and_says_which_engines_serve(chromium, m
 
 async def test_a_typed_line_is_answered_by_voice_and_mute_is_told(chromium, microphone):
     async with running_host() as host, chromium_with_microphone(chromium, microphone) as browser:
-        await browser.open(host.url)
+        await browser.open(f"{host.url}/#/talk")
         await browser.page.click("#call-button")
         await browser.call_state("connected")
         await browser.page.click("#mute-button")

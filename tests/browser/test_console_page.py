@@ -1,4 +1,4 @@
-"""What the console page promises by itself, in real Chromium, against a small host of this file's own.
+"""What the talk view promises by itself, in real Chromium, against a small host of this file's own.
 
 The host answers offers with aiortc and sends the events it is told to; the page comes from the API's own Console, so
 its security policy is the real one.
@@ -143,7 +143,7 @@ async def small_host() -> AsyncIterator[SmallHost]:
         [
             web.get("/", console.page),
             web.get("/client.js", console.client),
-            web.get("/console/{name}", console.asset),
+            web.get("/console/{name:.+}", console.asset),
             web.get("/readyz", readyz),
             web.get("/webrtc/ice-servers", ice_servers),
             web.post("/webrtc/offer", host.offer),
@@ -185,7 +185,7 @@ async def page_of(
     context = await chromium.new_context(viewport={"width": width, "height": 800}, permissions=permissions)
     try:
         browser = Browser(await context.new_page())
-        await browser.page.goto(url)
+        await browser.page.goto(url if url.endswith(".html") else f"{url}/#/talk")
         yield browser
     finally:
         await context.close()

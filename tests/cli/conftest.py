@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
 from typer.testing import CliRunner
 
 from openclaw_actors.cli.main import app
-from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.host import serving
 
 EMBEDDED_TOML = """
 [server]
@@ -27,13 +26,8 @@ engines = ["espeak-ng"]
 @pytest.fixture(scope="session")
 def host_url():
     """Commands bring their own loop, so the host can't be in this process."""
-    with asyncio.Runner() as runner:
-        host = HostProcess(EMBEDDED_TOML)
-        runner.run(host.__aenter__())
-        try:
-            yield host.url
-        finally:
-            runner.run(host.stop())
+    with serving(EMBEDDED_TOML) as url:
+        yield url
 
 
 @pytest.fixture

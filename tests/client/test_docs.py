@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.host import serving
 from tests.conftest import needs_program
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -39,18 +38,13 @@ def environ(tmp_path_factory):
     command = folder / "openclaw-actors"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m openclaw_actors "$@"\n')
     command.chmod(0o755)
-    with asyncio.Runner() as runner:
-        host = HostProcess(CONFIG)
-        runner.run(host.__aenter__())
-        try:
-            yield {
-                **os.environ,
-                "PATH": f"{folder}:{os.environ['PATH']}",
-                "OPENCLAW_ACTORS_URL": host.url,
-                "OPENCLAW_ACTORS_TOKEN": TOKEN,
-            }
-        finally:
-            runner.run(host.stop())
+    with serving(CONFIG) as url:
+        yield {
+            **os.environ,
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "OPENCLAW_ACTORS_URL": url,
+            "OPENCLAW_ACTORS_TOKEN": TOKEN,
+        }
 
 
 def section(heading: str, language: str) -> str:

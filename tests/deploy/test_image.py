@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.image import Image, NotPermittedError
+from tests.deploy.image import ROOT, Image, NotPermittedError
 from tests.deploy.test_files import unit, unit_environ
 
 TOKEN = "t" * 32
@@ -109,6 +109,15 @@ def test_the_image_serves_as_nobody_in_a_read_only_root(image, serve, run):
     assert host.wait(30) == 0
     assert run("ls", "/var/lib/openclaw-actors/openclaw_actors").split() >= ["calls.db"]
     assert "urlopen error" in run(*image.healthcheck, status=1)
+
+
+def test_the_wheel_has_every_file_of_the_package(image, run):
+    """The console, migrations, scripts of evals: what is no Python is easily forgotten in pyproject.toml."""
+    package = ROOT / "openclaw_actors"
+    there = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    where = run("python", "-c", "import openclaw_actors; print(openclaw_actors.__path__[0])").strip()
+    installed = run("find", where, "-type", "f", "-printf", "%P\\n").split("\n")
+    assert {each for each in there if "__pycache__" not in each} - {*installed} == set()
 
 
 def test_without_a_token_the_image_says_what_is_missing(image, run):

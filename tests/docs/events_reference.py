@@ -33,8 +33,9 @@ EXAMPLE
 ```
 
 `id` is unique and the same wherever the event arrives. `sequence` counts from 1 in each call without a gap; only what a
-webhook is not sent (see the table) is missing there. `time` is RFC 3339 in UTC. New types and new fields may come at
-any time: ignore what you do not know.
+webhook is not sent (see the table) is missing there. What tells of a message (`voicemail.*`, `callback.*` but for
+`callback.spoken`) is of no call: its `call_id` is empty and its `sequence` 0. `time` is RFC 3339 in UTC. New types and
+new fields may come at any time: ignore what you do not know.
 
 | type | says | webhooks |
 |---|---|---|

@@ -20,16 +20,11 @@ PACKAGE = Path(openclaw_actors.__file__).parent
 
 @cache
 def published() -> dict[tuple[str, int, str], tuple[str, set[str], bool]]:
-    """Each ``….publish("call.…", key=…)`` of the package: its type, its keys, and whether it has more by ``**``."""
+    """Each ``….publish("call.…", key=…)`` and ``event("…", key=…)``: its type, its keys, and whether more by ``**``."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in {"publish", "_publish"}
-                and node.args
-            ):
+            if isinstance(node, ast.Call) and node.args and _publishes(node.func):
                 keys = {each.arg for each in node.keywords if each.arg}
                 starred = [each.value for each in node.keywords if not each.arg]
                 written_out = [each for each in starred if isinstance(each, ast.Dict)]  # **{"from": …}: it is a keyword
@@ -39,6 +34,13 @@ def published() -> dict[tuple[str, int, str], tuple[str, set[str], bool]]:
                 for kind in kinds:  # two, where it is `"call.muted" if on else "call.unmuted"`
                     found[str(path.relative_to(PACKAGE)), node.lineno, kind] = (kind, keys, more)
     return found
+
+
+def _publishes(function: ast.expr) -> bool:
+    """Whether it is an EventLog's, or makes an event of no call (telephony/voicemail/book.py)."""
+    if isinstance(function, ast.Attribute):
+        return function.attr in {"publish", "_publish"}
+    return isinstance(function, ast.Name) and function.id == "event"
 
 
 def test_the_page_is_current():

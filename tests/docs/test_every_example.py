@@ -27,6 +27,7 @@ ELSEWHERE = {
     ("api.md", "bash"): "tests/client/test_docs.py",
     ("api.md", "python"): "tests/client/test_docs.py",
     ("webhooks.md", "python"): "tests/webhooks/test_documentation.py",
+    ("voicemail.md", "python"): "tests/voicemail/test_calls.py",
     ("embedding.md", "python"): "tests/docs/test_embedding.py",
     ("engines/plug-ins.md", "python"): "tests/engines/test_plug_ins.py",
     ("engines/plug-ins.md", "toml"): "tests/engines/test_plug_ins.py",
@@ -38,6 +39,9 @@ ELSEWHERE = {
     ("phone.md", "caddy"): "tests/deploy/test_proxies.py",
     ("deployment.md", "nginx"): "tests/deploy/test_proxies.py",
     ("deployment.md", "caddy"): "tests/deploy/test_proxies.py",
+    ("recordings.md", "bash"): "tests/docs/test_networks_and_recordings.py",
+    ("networks.md", "bash"): "tests/docs/test_networks_and_recordings.py",
+    ("networks.md", "ini"): "tests/docs/test_networks_and_recordings.py",
 }
 """What another test runs as it stands."""
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.host import serving
 from tests.docs.examples import DOCS, ROOT, SHELLS, of_page
 
 NOT_RUN = {
@@ -39,13 +38,8 @@ CONFIG = (ROOT / "config" / "embedded.toml").read_text() + "[server]\nport = 0\n
 
 @pytest.fixture(scope="module")
 def url():
-    with asyncio.Runner() as runner:
-        host = HostProcess(CONFIG)
-        runner.run(host.__aenter__())
-        try:
-            yield host.url
-        finally:
-            runner.run(host.stop())
+    with serving(CONFIG) as url:
+        yield url
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ PROMISED = {
     "tts_cache_requests_total": {"result"},
     "http_requests_total": {"route", "method", "code"},
     "http_request_seconds": set(),
+    "voicemails_total": {"result"},
     "webhook_signature_failures_total": {"carrier"},
     "webhook_deliveries_total": {"result"},
     "build_info": {"version"},

@@ -20,6 +20,7 @@ from openclaw_actors.errors import (
     TransientEngineError,
     UnavailableEngineError,
 )
+from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import Agent, Settings, Stt, Tts
 
 
@@ -325,3 +326,23 @@ async def test_the_last_engine_serves_however_often_it_is_given_up(catalogue):
     for _ in range(3):
         one.report_failure("stt", "only", SlowEngineError("no answer"))
     assert one.serving("stt") is only
+
+
+def series(name, **labels):
+    return metrics.REGISTRY.get_sample_value(f"openclaw_actors_{name}", labels)
+
+
+async def test_which_engine_serves_is_a_metric_and_its_series_are_there_before_anything_happens(catalogue):
+    bad = Ear("metered-second", trouble=UnavailableEngineError("no model"))
+    made = catalogue(Ear("metered-first"), bad)
+    assert series("engine_serving", stage="stt", engine="metered-first") == 0
+    for kind in ("transient", "broken", "refused", "slow", "unavailable"):
+        assert series("engine_errors_total", stage="stt", engine="metered-first", kind=kind) == 0
+    pair = {"from_engine": "metered-first", "to_engine": "metered-second"}
+    assert series("engine_switches_total", stage="stt", **pair) == 0
+    await made.start()
+    await until(made, lambda: "probing" not in states(made).values())
+    assert series("engine_serving", stage="stt", engine="metered-first") == 1
+    assert series("engine_serving", stage="stt", engine="metered-second") == 0
+    made.report_failure("stt", "metered-first", RefusedEngineError("a bad key"))
+    assert series("engine_serving", stage="stt", engine="metered-first") == 0

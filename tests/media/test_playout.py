@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
+from openclaw_actors.observability import metrics
 
 SILENCE = OPUS.silence
 PCM = bytes(960)
@@ -277,3 +278,31 @@ def test_a_cut_on_hold_ends_what_was_begun(playout):
     assert playout.take()[-1].cut
     assert playout.unhold() == 0
     assert play(playout, 3) == [SILENCE] * 3
+
+
+def gaps():
+    return metrics.REGISTRY.get_sample_value("openclaw_actors_playout_gaps_total")
+
+
+def test_a_voice_slower_than_speech_is_counted_once_a_gap(playout):
+    before = gaps()
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"], ends=False))
+    play(playout, 4)
+    assert gaps() - before == 1
+    playout.add(speech(1, 0, [b"b"], ends=False))
+    play(playout, 3)
+    assert gaps() - before == 2
+
+
+def test_neither_a_pause_nor_the_time_between_phrases_is_a_gap(playout):
+    before = gaps()
+    playout.release(1)
+    play(playout, 2)
+    playout.add(speech(1, 0, [b"a", b"b"]))
+    play(playout, 5)
+    playout.add(speech(1, 1, [b"c"], ends=False))
+    play(playout, 2)
+    playout.pause()
+    play(playout, 5)
+    assert gaps() == before

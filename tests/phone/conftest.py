@@ -152,8 +152,8 @@ async def fresh(host: PhoneHost) -> AsyncIterator[PhoneHost]:
         host.running.host.hang_up_all("test_over")
         async with asyncio.timeout(10):
             await host.running.host.places.idle.wait()
-        host.running.host.places.closing = False
-        begun = {each.call_id for each in host.events}
+        host.running.host.places.closing = host.running.host.places.ending = False
+        begun = {each.call_id for each in host.events if each.call_id}
         await host.waits.until(lambda _: begun <= {each.call_id for each in host.told("call.ended")}, 10, "the ends")
         await asyncio.gather(*(call.aclose() for call in host.carrier.calls))
         host.carrier.forget()

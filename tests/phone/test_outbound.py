@@ -185,9 +185,9 @@ async def test_a_transfer_to_a_number_that_may_not_be_called_is_refused(phone):
         ({"to": NUMBER}, 403, "own_number"),
         ({"to": PERSON, "from_": "+15550100077"}, 422, "from_not_ours"),
         ({"to": PERSON, "mode": "notify"}, 422, "message_missing"),
-        ({"to": PERSON, "mode": "voicemail"}, 422, "not_supported_on_transport"),
+        ({"to": PERSON, "mode": "voicemail"}, 422, "voicemail_off"),
     ],
-    ids=["another country", "its own number", "from a stranger's number", "no message", "no such mode"],
+    ids=["another country", "its own number", "from a stranger's number", "no message", "no voicemail"],
 )
 async def test_what_may_not_be_called_is_refused_with_its_reason(phone, order, status, code):
     with pytest.raises(ApiError, match=code) as refused:

@@ -76,7 +76,7 @@ _PUBLIC = {"SERVER__PUBLIC_URL": "https://voice.example.org"}
         (
             {"AUTH__SCOPED_TOKENS": '[{name = "a", token = "t", scopes = ["all"]}]'},
             "auth.scoped_tokens[0].scopes[0]",
-            "'call:join', 'call:control', 'read' or 'admin'",
+            "'call:join', 'call:control', 'call:listen', 'read' or 'admin'",
         ),
         ({"STT__ENGINES": "[]"}, "stt.engines", "at least one"),
         ({"TTS__ENGINES": '["a", "a"]'}, "tts.engines", "twice"),

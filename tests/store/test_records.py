@@ -44,6 +44,7 @@ async def test_a_call_is_on_record_as_it_went(open_store):
         "restarts": {"tts": 1},
         "latency": {"turn_p50_ms": 405, "turn_p95_ms": 405},
         "metadata": {"page": "shop"},
+        "recordings": [],
     }
 
 

@@ -108,6 +108,27 @@ def test_a_voice_sounds_the_same_after_skipped_silence(speak: Speak) -> None:
     assert np.array_equal(hear(detector, voice) >= 0.5, fresh)
 
 
+@pytest.mark.parametrize("loudness", [1.0, 0.05])
+def test_silence_after_a_voice_is_none_whatever_the_model_still_makes_of_it(speak: Speak, loudness: float) -> None:
+    voice = loudness * speak("I need a taxi to the airport at six.", "flite:rms")
+    end = int(np.flatnonzero(np.abs(voice) > loudness * 1e-3)[-1])
+    voice = voice[: end - end % WINDOW + WINDOW]
+    detector = SileroVad()
+    hear(detector, voice)
+    assert detector.probability(ZEROS) == 0.0
+    assert detector._last > 0.35, "the model itself takes one more window for voice"
+
+
+def test_a_soft_voice_after_a_loud_one_is_found(speak: Speak) -> None:
+    loud, soft = (level * speak("Hello, is anybody there?", "flite:slt") for level in (1.0, 0.1))
+    detector = SileroVad()
+    hear(detector, loud)
+    hear(detector, np.zeros(2 * RATE))
+    alone = hear(SileroVad(), np.concatenate((np.zeros(2 * RATE), soft)))[2 * RATE // WINDOW :] >= 0.5
+    after = hear(detector, soft)[-len(alone) :] >= 0.5
+    assert after.sum() >= 0.8 * alone.sum() > 0
+
+
 def test_the_energy_floor_follows_a_sudden_fan_within_two_seconds() -> None:
     detector = EnergyVad()
     hear(detector, np.zeros(2 * RATE))

@@ -16,6 +16,7 @@ import edge_tts
 import edge_tts.communicate
 from edge_tts.exceptions import EdgeTTSException, NoAudioReceived
 
+from openclaw_actors.engines.connection_faults import reason
 from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.engines.tts.edge_voices import choose_voice, faster, higher
 from openclaw_actors.engines.tts.word_places import WordPlaces
@@ -186,7 +187,7 @@ def _faults() -> Iterator[None]:
     except NoAudioReceived as error:
         raise TransientEngineError(f"{_WHO} sent no sound; is tts.edge_tts.voice one of its voices?") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise TransientEngineError(f"{_WHO} can't be reached: {str(error) or type(error).__name__}") from error
+        raise TransientEngineError(f"{_WHO} can't be reached: {reason(error)}") from error
     except (EdgeTTSException, av.FFmpegError, LookupError, ValueError) as error:
         raise BrokenEngineError(f"{_WHO} sent what can't be understood: {type(error).__name__}: {error}") from error
 

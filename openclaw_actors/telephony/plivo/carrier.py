@@ -73,7 +73,12 @@ class PlivoCarrier:
     title = "Plivo"
     # A machine is told of within machine_detection_time, 5 s; of a person nothing need come.
     abilities = Abilities(
-        signs_upgrades=False, names_placed_calls=False, tells_ringing=True, hears_beep=False, verdict_s=7.0
+        signs_upgrades=False,
+        names_placed_calls=False,
+        tells_ringing=True,
+        hears_beep=False,
+        takes_messages=False,
+        verdict_s=7.0,
     )
     framing: Framing = PlivoFraming()
     content_type = "text/xml"
@@ -137,6 +142,9 @@ class PlivoCarrier:
     def reject(self, carrier_call_id: str, reason: Literal["rejected", "busy"]) -> Answer:  # noqa: ARG002 - as above
         """As Carrier.reject."""
         return Answer(xml.hang_up(reason))
+
+    def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> None:
+        """As Carrier.record: not here."""
 
     def dial_on(self, ticket: str) -> Answer:
         """As Carrier.dial_on: whom a call is to be connected with is kept here, and is no part of a URL."""

@@ -47,7 +47,12 @@ class TelnyxCarrier:
     title = "Telnyx"
     # With greeting_end a machine is told of 30 s after it has answered, at the latest.
     abilities = Abilities(
-        signs_upgrades=False, names_placed_calls=True, tells_ringing=False, hears_beep=True, verdict_s=35.0
+        signs_upgrades=False,
+        names_placed_calls=True,
+        tells_ringing=False,
+        hears_beep=True,
+        takes_messages=False,
+        verdict_s=35.0,
     )
     framing: Framing = TelnyxFraming()
     content_type = "application/json"
@@ -112,6 +117,9 @@ class TelnyxCarrier:
             await self._command(carrier_call_id, "reject", cause=cause)
 
         return Answer(self.nothing, reject)
+
+    def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> None:
+        """As Carrier.record: not here."""
 
     def dial_on(self, ticket: str) -> Answer:  # noqa: ARG002 - Telnyx does not ask
         """As Carrier.dial_on."""

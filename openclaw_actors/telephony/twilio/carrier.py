@@ -19,6 +19,7 @@ from openclaw_actors.telephony.carrier import (
     OwnNumber,
     Passing,
     Progress,
+    Recorded,
     Standing,
     StreamNews,
     Told,
@@ -60,7 +61,12 @@ class TwilioCarrier:
     title = "Twilio"
     # "unknown" is told after 30 s (MachineDetectionTimeout).
     abilities = Abilities(
-        signs_upgrades=True, names_placed_calls=True, tells_ringing=True, hears_beep=True, verdict_s=35.0
+        signs_upgrades=True,
+        names_placed_calls=True,
+        tells_ringing=True,
+        hears_beep=True,
+        takes_messages=True,
+        verdict_s=35.0,
     )
     framing: Framing = TwilioFraming()
     content_type = "text/xml"
@@ -113,6 +119,11 @@ class TwilioCarrier:
     def reject(self, carrier_call_id: str, reason: Literal["rejected", "busy"]) -> Answer:  # noqa: ARG002 - as above
         """As Carrier.reject."""
         return Answer(twiml.reject(reason))
+
+    def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> Answer:
+        """As Carrier.record."""
+        told = self.urls.hook("recording", **{CALL: message_id})
+        return Answer(twiml.record(told, words, longest_s, silence_s))
 
     def dial_on(self, ticket: str) -> Answer:  # noqa: ARG002 - Twilio does not ask
         """As Carrier.dial_on."""
@@ -201,12 +212,19 @@ def _stream(form: Form) -> News:
     return StreamNews(event, form.get("StreamError", "") or "unknown" if event == "stream-error" else "")
 
 
+def _recording(form: Form) -> News:
+    """Of a message that Twilio took in our place, or one that somebody asked Twilio for, which stays there."""
+    status = form.get("RecordingStatus", "")
+    if status not in {"completed", "absent"}:
+        return Passing(f"recording {status}")
+    return Recorded(form.get("RecordingSid", "") if status == "completed" else "")
+
+
 _READ: Mapping[str, Callable[[Form], News]] = {
     "webhook": lambda form: Incoming(form.get("From", ""), form.get("To", "")),
     "status": _state,
     "amd": lambda form: Verdict(form.get("AnsweredBy", "unknown")),
-    # Somebody has asked Twilio to record: it stays there.
-    "recording": lambda form: Passing(f"recording {form.get('RecordingStatus', '')}"),
+    "recording": _recording,
     "stream-status": _stream,
 }
 HOOKS = tuple(_READ)

@@ -43,6 +43,17 @@ class SessionClient(AsyncHttpClient):  # type: ignore[misc]  # the package has n
         ) as answer:
             return Response(answer.status, await answer.text(), answer.headers)
 
+    async def download(self, uri: str, auth: tuple[str, str], most_bytes: int) -> tuple[int, bytes]:
+        """Status and body of a file; what is longer than ``most_bytes`` is cut off there."""
+        sent = {"Authorization": aiohttp.encode_basic_auth(*auth)}
+        async with self._session.get(uri, headers=sent, max_redirects=3) as answer:
+            body = bytearray()
+            async for chunk in answer.content.iter_any():
+                body += chunk
+                if len(body) >= most_bytes:
+                    break
+            return answer.status, bytes(body[:most_bytes])
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._session.close()

@@ -7,6 +7,7 @@ import importlib
 import json
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 from twilio.base.exceptions import TwilioException
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 ANSWER_S = 10.0
 """Twilio answers within 0.2-1 s; whoever waits for a call to be placed should hear of trouble before they give up."""
+
+RECORDING_BYTES = 32 * 1024 * 1024
+"""Of one recording: ten minutes of WAV at 8 kHz in two channels are 19 MB."""
 
 OVER = frozenset({20404, 21220})
 """What is said to a hang-up of a call that is over."""
@@ -77,6 +81,32 @@ class TwilioAccount:
     async def redirect(self, call_sid: str, twiml: str) -> None:
         """Let the call go on with other TwiML: its stream ends."""
         await _answer(self._api().calls(call_sid).update_async(twiml=twiml))
+
+    # --- recordings -------------------------------------------------------------------------------
+
+    async def recordings_of(self, call_sid: str) -> list[str]:
+        """The RecordingSids of a call's recordings that are complete."""
+        found = await _answer(self._api().recordings.list_async(call_sid=call_sid, limit=5))
+        return [str(each.sid) for each in found if each.status == "completed"]
+
+    async def recording(self, recording_sid: str) -> bytes:
+        """A recording as a WAV file. The address is made of its id: one that a request names is not called."""
+        assert self._http is not None, "open() comes first"  # noqa: S101 - a fault of the program's
+        sid, base = self._settings.account_sid, self._settings.api_base_url.rstrip("/")
+        url = f"{base}/2010-04-01/Accounts/{sid}/Recordings/{quote(recording_sid, safe='')}.wav"
+        auth = (sid, self._settings.auth_token.get_secret_value())
+        status, body = await _answer(self._http.download(url, auth, RECORDING_BYTES))
+        if status != 200:
+            raise CarrierError(503, "carrier_refused", f"Twilio did not give the recording ({status}).", status)
+        return body
+
+    async def erase_recording(self, recording_sid: str) -> None:
+        """Let Twilio forget a recording; one that is gone is no error."""
+        try:
+            await _answer(self._api().recordings(recording_sid).delete_async())
+        except CarrierError as error:
+            if error.number not in {404, 20404}:
+                raise
 
     # --- the account ------------------------------------------------------------------------------
 

@@ -25,6 +25,29 @@ def connect_stream(urls: Urls, token: str) -> str:
     return str(response)
 
 
+def record(told: str, words: str, longest_s: int, silence_s: int) -> str:
+    """Say ``words`` in Twilio's voice, and let it record what the caller says after the tone, in our place.
+
+    The action ends the call: without one Twilio asks the webhook again, and would record for ever. ``told`` is the URL
+    that is asked, and told when the recording is there.
+    """
+    response = VoiceResponse()
+    if words:
+        response.say(words)
+    response.record(
+        action=told,
+        method="POST",
+        timeout=silence_s,
+        finish_on_key="#",
+        max_length=longest_s,
+        play_beep=True,
+        recording_status_callback=told,
+        recording_status_callback_method="POST",
+        recording_status_callback_event="completed absent",
+    )
+    return str(response)
+
+
 def dial(to: str, caller_id: str, time_limit_s: int) -> str:
     """Connect the call with ``to`` in place of us, for so many seconds at most; it ends when either hangs up."""
     response = VoiceResponse()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
 
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import OPUS, Codec
@@ -102,6 +103,18 @@ class WebRtcPeer:
             raise
         self._look()
         return complete_answer(answer, offer)
+
+    async def trickle(self, candidates: Sequence[tuple[str, str]]) -> None:
+        """Take more candidates of the client's: mid and attribute value of each, which `checked_candidate` let pass.
+
+        Once the connection stands, or is over, they mean nothing.
+        """
+        for mid, value in candidates:
+            if self._connection is None or self._closing is not None:
+                return
+            candidate = candidate_from_sdp(value)
+            candidate.sdpMid = mid
+            await self._connection.addIceCandidate(candidate)
 
     def attach(self, source: PacketSource, listener: PeerListener, start: int = 0) -> None:
         """Begin; see ``Peer.attach``. The listener is told the state that already is."""

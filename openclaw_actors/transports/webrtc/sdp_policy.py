@@ -53,6 +53,9 @@ class CheckedOffer:
         has_data_channel: the client opens data channels.
         rejected: the sections that ``complete_answer`` puts back.
         bundled: the mids that the client offered as one bundle.
+        mids: the mids of the sections that are kept.
+        ufrag: names the client's ICE session.
+        candidates: how many came with the offer.
     """
 
     sdp: str
@@ -60,6 +63,9 @@ class CheckedOffer:
     has_data_channel: bool
     rejected: tuple[Rejected, ...] = ()
     bundled: tuple[str, ...] = ()
+    mids: tuple[str, ...] = ()
+    ufrag: str = ""
+    candidates: int = 0
 
 
 @dataclass(slots=True)
@@ -146,7 +152,16 @@ def check_offer(sdp: str, *, limits: Limits, allow_private: bool) -> CheckedOffe
         for index, section in enumerate(sections)
         if section is not audio and section is not data
     )
-    return CheckedOffer("\r\n".join(lines) + "\r\n", codec, data is not None, rejected, tuple(bundled))
+    return CheckedOffer(
+        "\r\n".join(lines) + "\r\n",
+        codec,
+        data is not None,
+        rejected,
+        bundled=tuple(bundled),
+        mids=tuple(section.mid for section in kept),
+        ufrag=audio.last("ice-ufrag") or _Section("", 0, "", [], session).last("ice-ufrag"),
+        candidates=sum(len(section.values("candidate")) for section in kept),
+    )
 
 
 def complete_answer(answer: str, offer: CheckedOffer) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Verb
+from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Record, Verb
 
 if TYPE_CHECKING:
     from openclaw_actors.testkit.providers.carrier.line import Line
@@ -68,6 +68,10 @@ class Exchange:
 
     async def over(self, line: Line) -> None:
         """Tell the host that a call that came in has ended, where the carrier does."""
+
+    async def record(self, line: Line, verb: Record) -> None:
+        """Record what the person says, and tell the host; only of a carrier that does."""
+        raise NotImplementedError
 
     def new_stream(self, line: Line, verb: ConnectStream) -> StreamClient:
         """The stream that a verb asks for."""

@@ -13,7 +13,17 @@ from openclaw_actors.testkit.mouth import Utterance
 from openclaw_actors.testkit.party import Party
 from openclaw_actors.testkit.providers.carrier.exchange import Exchange
 from openclaw_actors.testkit.providers.carrier.stream import StreamClient
-from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Dial, HangUp, Park, Pause, Reject, Say, Verb
+from openclaw_actors.testkit.providers.carrier.verbs import (
+    ConnectStream,
+    Dial,
+    HangUp,
+    Park,
+    Pause,
+    Record,
+    Reject,
+    Say,
+    Verb,
+)
 from openclaw_actors.testkit.speakers import Speech
 from openclaw_actors.testkit.waiting import CallEndedError
 
@@ -142,6 +152,10 @@ class Line(Party):
                 await asyncio.Event().wait()
             case Dial(number, attributes):
                 self.dialled, self.dial_attributes = number, attributes
+                return False
+            case Record():
+                self.recorded = verb
+                await self.exchange.record(self, verb)
                 return False
             case Reject(reason):
                 self.rejected = reason

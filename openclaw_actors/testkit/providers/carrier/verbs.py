@@ -54,4 +54,13 @@ class Park:
     """Nothing, until the call is told to do something or ends."""
 
 
-Verb = ConnectStream | Say | Reject | Dial | HangUp | Pause | Park
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The carrier itself records what the caller says; the callbacks' URLs are ``action`` and ``told``."""
+
+    action: str
+    told: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+Verb = ConnectStream | Say | Reject | Dial | HangUp | Pause | Park | Record

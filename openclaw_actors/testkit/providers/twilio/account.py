@@ -54,6 +54,9 @@ class FakeTwilio(FakeCarrier[Exchange, TwilioCall]):
             web.post(base + "/Calls.json", self._place),
             web.get(base + "/Calls/{sid}.json", self._read),
             web.post(base + "/Calls/{sid}.json", self._update),
+            web.get(base + "/Recordings.json", self._list_recordings),
+            web.get(base + "/Recordings/{sid}.wav", self._recording),
+            web.delete(base + "/Recordings/{sid}.json", self._erase_recording),
             web.get(base + "/IncomingPhoneNumbers.json", self._list_numbers),
             web.post(base + "/IncomingPhoneNumbers/{sid}.json", self._update_number),
         )
@@ -114,6 +117,25 @@ class FakeTwilio(FakeCarrier[Exchange, TwilioCall]):
         elif form.get("Status") in {"completed", "canceled"}:
             await call.hang_up()
         return web.json_response(call.as_json())
+
+    async def _list_recordings(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("CallSid", "")
+        found = [
+            {"sid": sid, "call_sid": call, "status": "completed", "source": "RecordVerb"}
+            for sid, (call, _) in self.exchange.recordings.items()
+            if wanted in {"", call}
+        ]
+        return web.json_response(
+            {"recordings": found, "page": 0, "page_size": 50, "next_page_uri": None, "uri": request.path}
+        )
+
+    async def _recording(self, request: web.Request) -> web.Response:
+        found = self.exchange.recordings.get(request.match_info["sid"])
+        return _not_found(request) if found is None else web.Response(body=found[1], content_type="audio/x-wav")
+
+    async def _erase_recording(self, request: web.Request) -> web.Response:
+        gone = self.exchange.recordings.pop(request.match_info["sid"], None)
+        return _not_found(request) if gone is None else web.Response(status=204)
 
     async def _list_numbers(self, request: web.Request) -> web.Response:
         wanted = request.query.get("PhoneNumber", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -10,9 +12,10 @@ from urllib.parse import urlencode
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
+from openclaw_actors.media.resample import Resampler
 from openclaw_actors.testkit.providers.carrier.exchange import Exchange as CarrierExchange
 from openclaw_actors.testkit.providers.carrier.exchange import Reply
-from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Verb
+from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Record, Verb
 from openclaw_actors.testkit.providers.twilio.stream import TwilioStream
 from openclaw_actors.testkit.providers.twilio.twiml import parse
 from openclaw_actors.testkit.waiting import CallEndedError
@@ -45,6 +48,38 @@ class Exchange(CarrierExchange):
         super().__init__(public_url, reach, headers)
         self.account_sid = account_sid
         self._validator = RequestValidator(auth_token)
+        self.recordings: dict[str, tuple[str, bytes]] = {}
+        """What Twilio has recorded and not erased: CallSid and WAV file by RecordingSid."""
+
+    def keep_recording(self, call_sid: str, pcm: bytes) -> str:
+        """Keep a recording (s16 mono at 16 kHz) as Twilio does, at 8 kHz; its RecordingSid."""
+        file = io.BytesIO()
+        with wave.open(file, "wb") as written:
+            written.setnchannels(1)
+            written.setsampwidth(2)
+            written.setframerate(8_000)
+            written.writeframes(Resampler(16_000, 8_000).push(pcm))
+        sid = new_sid("RE")
+        self.recordings[sid] = (call_sid, file.getvalue())
+        return sid
+
+    async def record(self, line: Line, verb: Record) -> None:
+        """As Exchange.record: then the action is asked, and the callback told (RecordingSource RecordVerb)."""
+        form = self.form(line.call_sid, line.caller, line.callee, CallStatus="in-progress")
+        told = {"CallSid": line.call_sid, "AccountSid": self.account_sid, "RecordingSource": "RecordVerb"}
+        if line.message is None:
+            await self.post(verb.told, {**told, "RecordingStatus": "absent"})
+            return
+        sid = self.keep_recording(line.call_sid, line.message.pcm)
+        about = {
+            "RecordingSid": sid,
+            "RecordingUrl": f"{self.public_url}/not-to-be-called/{sid}",
+            "RecordingDuration": str(round(len(line.message.pcm) / 32_000)),
+        }
+        reply = await self.post(verb.action, {**form, **about})
+        if reply.status == 200:
+            parse(reply.text)
+        await self.post(verb.told, {**told, **about, "RecordingStatus": "completed"})
 
     def new_call_id(self) -> str:
         """As Exchange.new_call_id."""

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Dial, HangUp, Pause, Reject, Say, Verb
+from openclaw_actors.testkit.providers.carrier.verbs import (
+    ConnectStream,
+    Dial,
+    HangUp,
+    Pause,
+    Record,
+    Reject,
+    Say,
+    Verb,
+)
 
 _PARAMETER = 500
 """Letters of a parameter's name and value together, at most."""
@@ -59,11 +68,23 @@ def _connect(element: ET.Element) -> ConnectStream:
     return ConnectStream(url.geturl(), parameters, stream.get("statusCallback", ""))
 
 
+def _record(element: ET.Element) -> Record:
+    known = {
+        "action", "method", "timeout", "finishOnKey", "maxLength", "playBeep", "trim", "transcribe",
+        "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent",
+    }  # fmt: skip
+    unknown = element.attrib.keys() - known
+    if unknown:
+        raise TwimlError(12200, f"Record has no attribute {', '.join(sorted(unknown))}")
+    return Record(element.get("action", ""), element.get("recordingStatusCallback", ""), dict(element.attrib))
+
+
 _VERBS: Mapping[str, Callable[[ET.Element], Verb]] = {
     "Connect": _connect,
     "Say": lambda element: Say(element.text or ""),
     "Reject": lambda element: Reject(element.get("reason", "rejected")),
     "Dial": lambda element: Dial("".join(element.itertext()).strip(), dict(element.attrib)),
     "Hangup": lambda _: HangUp(),
+    "Record": _record,
     "Pause": lambda element: Pause(float(element.get("length", "1"))),
 }

@@ -1,6 +1,7 @@
 /** Which engine serves each stage, and why the better ones do not: the host's `GET /readyz`, asked every 5 s. */
 
-import { STAGE_NAMES, element, icon } from "./stages.js";
+import { element, icon } from "../dom.js";
+import { STAGE_NAMES } from "./stages.js";
 
 const EVERY_MS = 5000;
 /** A download is watched closer. */
@@ -8,20 +9,23 @@ const EVERY_WHILE_COMING_MS = 1500;
 const COMING = new Set(["downloading", "probing"]);
 
 export class Engines {
-  #box;
+  #boxes;
   #url;
+  #token;
   #onReadiness;
   #timer = 0;
   #shown = "";
 
   /**
-   * @param {HTMLElement} box is filled with one group for each kind of engine
+   * @param {HTMLElement[]} boxes each is filled with one group for each kind of engine
    * @param {string} url the host, without a trailing slash
+   * @param {() => string} token who asks: why an engine does not serve is not for everybody
    * @param {(readiness: {state: string, text: string, serving: Object<string, string>}) => void} onReadiness
    */
-  constructor(box, url, onReadiness) {
-    this.#box = box;
+  constructor(boxes, url, token, onReadiness) {
+    this.#boxes = boxes;
     this.#url = url;
+    this.#token = token;
     this.#onReadiness = onReadiness;
     document.addEventListener("visibilitychange", () => this.watch());
   }
@@ -45,6 +49,7 @@ export class Engines {
       // 503 carries the same body: not ready yet, or draining.
       const response = await fetch(`${this.#url}/readyz`, {
         cache: "no-store",
+        headers: this.#token() ? { Authorization: `Bearer ${this.#token()}` } : {},
         signal: AbortSignal.timeout(EVERY_MS),
       });
       body = await response.json();
@@ -71,7 +76,8 @@ export class Engines {
     const now = JSON.stringify(stages);
     if (now === this.#shown) return;
     this.#shown = now;
-    this.#box.replaceChildren(...Object.entries(stages).map(([stage, told]) => group(stage, told)));
+    for (const box of this.#boxes)
+      box.replaceChildren(...Object.entries(stages).map(([stage, told]) => group(stage, told)));
   }
 }
 

@@ -1,5 +1,7 @@
 /** The five chips: what each stage of the call is doing, with which engine, and how often it was restarted. */
 
+import { element, icon } from "../dom.js";
+
 export const STAGE_NAMES = {
   transport: "Transport",
   turns: "Turns",
@@ -16,26 +18,6 @@ const WORKING_WORDS = {
   agent: "Thinking",
   tts: "Speaking",
 };
-
-/** An SVG of the sprite, hidden from screen readers: a word always stands beside it. */
-export function icon(name) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.classList.add("icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(space, "use");
-  use.setAttribute("href", new URL(`icons.svg#${name}`, import.meta.url).href);
-  svg.append(use);
-  return svg;
-}
-
-/** Make an element with a class and a text. */
-export function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
 
 export class Stages {
   #chips = new Map();

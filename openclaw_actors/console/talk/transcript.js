@@ -1,17 +1,23 @@
 /** The live transcript: one bubble for each utterance of the caller and for each turn of the agent. */
 
-import { element } from "./stages.js";
+import { element } from "../dom.js";
 
 /** So near to its end, the log follows what is said; a reader who scrolled up is left alone. */
 const FOLLOW_PX = 80;
 
 export class Transcript {
   #log;
+  #who;
   #hearing = null;
+  #place = {};
 
-  /** @param {HTMLElement} log an element with role="log" */
-  constructor(log) {
+  /**
+   * @param {HTMLElement} log an element with role="log"
+   * @param {{user: string, agent: string}} who what the sides are called
+   */
+  constructor(log, who = { user: "You", agent: "Agent" }) {
     this.#log = log;
+    this.#who = who;
   }
 
   clear() {
@@ -19,8 +25,12 @@ export class Transcript {
     this.#log.replaceChildren();
   }
 
-  /** `call.transcript`: {role, text, final, turn, cut} */
-  add({ role, text = "", final = true, turn, cut = false }) {
+  /**
+   * `call.transcript`: {role, text, final, turn, cut}
+   * @param {{at?: number, time?: string}} place when it was said: seconds of the call, and as it is shown
+   */
+  add({ role, text = "", final = true, turn, cut = false }, place = {}) {
+    this.#place = place;
     if (role === "agent") this.#agent(text, final, turn, cut);
     else if (final) this.#heard(text);
     else this.#hear(text);
@@ -39,6 +49,17 @@ export class Transcript {
     const note = element("p", "event-note", text);
     note.dataset.tone = tone;
     this.#append(note);
+  }
+
+  /** Playback is here (seconds of the call; null: nowhere): mark the line that sounds, and keep it in sight. */
+  sounding(seconds) {
+    const lines = seconds === null ? [] : [...this.#log.querySelectorAll(".line[data-at]")];
+    const now = lines.findLast(({ dataset }) => Number(dataset.at) <= seconds + 0.05);
+    const before = this.#log.querySelector(".line[data-now]");
+    if (now === before) return;
+    before?.removeAttribute("data-now");
+    now?.setAttribute("data-now", "true");
+    now?.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
 
   /** The call is over: nothing that is still open will be completed. */
@@ -106,7 +127,10 @@ export class Transcript {
     const line = element("div", "line");
     line.dataset.role = role;
     line.dataset.final = final;
-    line.append(element("span", "text")); // who says it is in the style sheet: the words stay pure for who copies them
+    line.dataset.who = this.#who[role]; // shown by the style sheet: the words stay pure for who copies them
+    if (this.#place.at !== undefined) line.dataset.at = this.#place.at;
+    if (this.#place.time) line.dataset.time = this.#place.time;
+    line.append(element("span", "text"));
     return line;
   }
 

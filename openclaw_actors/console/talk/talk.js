@@ -1,10 +1,11 @@
-/** The console: ties VoiceCall to the page. What is said, heard and measured is drawn by the modules beside it. */
+/** One's own call: ties VoiceCall to its view. What is said, heard and measured is drawn by the modules beside it. */
 
-import { VoiceCall } from "./client.js";
-import { Engines } from "./engines.js";
+import { VoiceCall } from "../client.js";
+import { element } from "../dom.js";
+import { minutes } from "../format.js";
 import { Latency } from "./latency.js";
 import { Orb, loudness } from "./orb.js";
-import { STAGE_NAMES, Stages, element } from "./stages.js";
+import { STAGE_NAMES, Stages } from "./stages.js";
 import { Transcript } from "./transcript.js";
 
 const TOKEN_KEY = "openclaw-actors-token";
@@ -61,13 +62,23 @@ let clock = 0;
 let activity = "listening";
 let loudAt = 0;
 
-const engines = new Engines(at("engines"), host, (readiness) => {
-  const pill = at("host");
-  pill.dataset.state = readiness.state;
-  if (pill.textContent !== readiness.text) pill.textContent = readiness.text;
-  serving = readiness.serving;
-  if (!LIVE.has(call.state)) stages.engines(serving);
-});
+/** For the desk around it. */
+export const talk = {
+  /** Told when a call is over: an engine may have failed in it. */
+  onOver: () => {},
+  get isLive() {
+    return LIVE.has(call.state);
+  },
+  /** Call, unless a call is up. */
+  begin() {
+    if (!this.isLive) toggleCall();
+  },
+  /** Which engines would serve a call now. @param {{serving: Object<string, string>}} readiness */
+  ready(readiness) {
+    serving = readiness.serving;
+    if (!this.isLive) stages.engines(serving);
+  },
+};
 
 // --- The call's state ----------------------------------------------------------------------------------------
 
@@ -121,11 +132,11 @@ function over() {
   stages.engines(serving);
   meter("mic-level", 0);
   meter("speaker-level", 0);
-  engines.watch();
+  talk.onOver();
 }
 
 call.addEventListener("state", ({ detail: { state, reason } }) => {
-  const live = LIVE.has(state);
+  const live = talk.isLive;
   document.body.dataset.call = live ? "live" : "idle";
   button.dataset.state = state;
   button.querySelector(".label").textContent = live ? "Hang up" : state === "idle" ? "Call" : "Call again";
@@ -150,10 +161,11 @@ function askForToken() {
 }
 
 async function toggleCall() {
-  if (LIVE.has(call.state)) {
+  if (talk.isLive) {
     call.hangUp();
     return;
   }
+  call.token = sessionStorage.getItem(TOKEN_KEY) ?? call.token; // the desk may have been signed in meanwhile
   await call.start().catch(() => {}); // told by the "failed" state
 }
 
@@ -162,11 +174,6 @@ function tick() {
   at("timer").hidden = false;
   at("timer").textContent = minutes(performance.now() - startedAt);
   clock = setTimeout(tick, 1000);
-}
-
-function minutes(ms) {
-  const seconds = Math.floor(ms / 1000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
 // --- What the host tells -------------------------------------------------------------------------------------
@@ -256,6 +263,7 @@ at("token-form").addEventListener("submit", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea"))
     return;
+  if (at("talk").hidden) return;
   if (event.key.toLowerCase() === "m" && !muteButton.disabled) toggleMute();
   if (event.key === "Escape" && LIVE.has(call.state)) call.hangUp();
 });
@@ -285,4 +293,3 @@ microphones.addEventListener("change", () => {
 navigator.mediaDevices?.addEventListener("devicechange", listMicrophones);
 
 listMicrophones();
-engines.watch();

@@ -1,6 +1,7 @@
 /** How long each turn took, from the caller's last word to the agent's first sound, part by part. */
 
-import { element } from "./stages.js";
+import { element } from "../dom.js";
+import { median, milliseconds } from "../format.js";
 
 /** In the order in which they pass; the names are the host's, the words are for people. */
 const PARTS = [
@@ -88,14 +89,4 @@ function row(turn, latency) {
     list,
   );
   return item;
-}
-
-function median(values) {
-  const sorted = [...values].sort((one, other) => one - other);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function milliseconds(ms) {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
 }

@@ -35,6 +35,7 @@ export class Orb {
     this.#pen = canvas.getContext("2d");
     this.#readColours();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#readColours());
+    document.addEventListener("themechange", () => this.#readColours());
     new ResizeObserver(() => this.#fit()).observe(canvas);
   }
 
@@ -51,8 +52,12 @@ export class Orb {
   }
 
   #readColours() {
-    const style = getComputedStyle(document.documentElement);
-    for (const voice of this.#voices) voice.colour = style.getPropertyValue(voice.name).trim();
+    for (const voice of this.#voices) {
+      // A custom property holds light-dark(…) as it was written; only a property that is a colour resolves it.
+      this.#canvas.style.color = `var(${voice.name})`;
+      voice.colour = getComputedStyle(this.#canvas).color;
+      voice.clear = voice.colour.replace("rgb(", "rgba(").replace(")", ", 0)");
+    }
     this.#wake();
   }
 
@@ -82,12 +87,12 @@ export class Orb {
     if (moving) this.#wake(); // a hidden page gets no frames, so it costs nothing there
   }
 
-  #ring({ colour, level, reach, turn, strength }, width, seconds) {
+  #ring({ colour, clear, level, reach, turn, strength }, width, seconds) {
     const pen = this.#pen;
     const middle = width / 2;
     // Clear at the button and full at the rim: two voices at once lie side by side instead of turning brown.
     const fill = pen.createRadialGradient(middle, middle, width * 0.2, middle, middle, width * 0.5);
-    fill.addColorStop(0, `${colour}00`);
+    fill.addColorStop(0, clear);
     fill.addColorStop(1, colour);
     for (const [grow, alpha] of LAYERS) {
       pen.beginPath();

@@ -1,0 +1,172 @@
+"""How many calls one process holds, and what each costs: ``python -m tests.load.density``.
+
+The host has one core to itself, the callers and the stub providers another: what the callers need is not taken from the
+host. Each level has a fresh host, so that memory is that of its calls alone. A level whose callers were late is void.
+With ``--peers`` each level that Pipecat holds is measured on it too, in turn with ours, and the ratio stands below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openclaw_actors.cli.serve import loop_factory
+from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.load import LoadPlan
+from openclaw_actors.testkit.load_report import LoadReport
+from openclaw_actors.testkit.load_target import ProcessTarget
+from tests.load.stubs import CONFIG, stub_process
+from tests.load.turn_latency import measure, speech
+from tests.load.versus_pipecat import install, pipecat
+
+LEVELS = (1, 6, 12, 20, 30, 40)
+PEER_LEVELS = (1, 6, 12)
+"""Pipecat takes a tenth to a quarter of a core a call here: beyond twelve it has no core left."""
+TURN_GROWTH, BARGE_IN_MS, GAP_MS = 1.2, 300.0, 60.0
+"""What a level must keep to be held: turn p95 within 20 % of one call's, barge-in p95, no longer gap of the host's."""
+BUILD = Path(__file__).parents[2] / "build"
+
+
+@dataclass(frozen=True)
+class Level:
+    """One host under one load."""
+
+    host: str
+    ready_s: float
+    idle_mb: float
+    report: LoadReport
+
+    @property
+    def mb_per_call(self) -> float:
+        """Of resident memory, beyond the host's without a call."""
+        return ((self.report.rss_mb or 0) - self.idle_mb) / self.report.calls
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        own = {"host": self.host, "ready_s": round(self.ready_s, 2), "mb_per_call": round(self.mb_per_call, 2)}
+        return own | self.report.as_dict()
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process on one core, where there are two and the system can."""
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+
+async def ours(stub: str, plan: LoadPlan) -> Level:
+    """One level on a fresh host."""
+    began = time.monotonic()
+    async with HostProcess(CONFIG.format(url=stub).replace("port = 0", "port = 0\nmax_calls = 200")) as host:
+        ready_s = time.monotonic() - began
+        pin(host.pid, 0)
+        await measure(host.url, host.pid, LoadPlan(plan.question, None, 1, 1))  # what is made once, is made
+        idle = (await ProcessTarget(host.pid).usage()).rss / 2**20
+        report, _ = await measure(host.url, host.pid, plan)
+        return Level("ours", ready_s, idle, report)
+
+
+async def theirs(stub: str, plan: LoadPlan) -> Level:
+    """The same on Pipecat."""
+    began = time.monotonic()
+    async with pipecat(stub) as (url, pid):
+        ready_s = time.monotonic() - began
+        pin(pid, 0)
+        await measure(url, pid, LoadPlan(plan.question, None, 1, 1))
+        idle = (await ProcessTarget(pid).usage()).rss / 2**20
+        report, _ = await measure(url, pid, plan)
+        return Level("Pipecat", ready_s, idle, report)
+
+
+async def run(levels: Sequence[int], turns: int, *, peers: bool) -> list[Level]:
+    """All levels, each on its own host."""
+    question, objection = speech()
+    pin(os.getpid(), 1)  # the stubs, which are started by this process, inherit it; hosts are moved
+    found: list[Level] = []
+    async with stub_process() as stub:
+        for calls in levels:
+            plan = LoadPlan(question, objection, calls, turns, ramp_s=0.0 if calls <= 12 else calls / 10)
+            found.append(await ours(stub, plan))
+            sys.stderr.write(row(found[-1]) + "\n")
+            if peers and calls in PEER_LEVELS:
+                found.append(await theirs(stub, plan))
+                sys.stderr.write(row(found[-1]) + "\n")
+    return found
+
+
+def holds(level: Level, first: Level) -> bool:
+    """Whether the host held this many calls as well as one."""
+    r = level.report
+    return (
+        r.whole
+        and not r.void
+        and r.turn.p95 <= TURN_GROWTH * first.report.turn.p95
+        and r.barge_in.p95 <= BARGE_IN_MS
+        and r.longest_gap_ms <= GAP_MS
+    )
+
+
+HEADINGS = (
+    "host | calls | set-up p95 ms | turn p50 / p95 ms | barge-in p50 / p95 ms | longest gap ms | CPU per call | "
+    "MB per call | own lag p99 ms"
+)
+
+
+def row(level: Level) -> str:
+    """One line of the table."""
+    r = level.report
+    amiss = f" ({r.unanswered} unanswered, {r.dropped} dropped)" if r.unanswered or r.dropped else ""
+    void = " **void**" if r.void else ""
+    return (
+        f"| {level.host} | {r.calls}{amiss} | {r.setup.p95:.0f} | {r.turn.p50:.0f} / {r.turn.p95:.0f} | "
+        f"{r.barge_in.p50:.0f} / {r.barge_in.p95:.0f} | {r.longest_gap_ms:.0f} | {r.cpu_percent_per_call or 0:.1f} % | "
+        f"{level.mb_per_call:.1f} | {r.own_lag_p99_ms:.1f}{void} |"
+    )
+
+
+def table(levels: Sequence[Level]) -> str:
+    """Markdown, with the ratio below each pair, and how many calls are held."""
+    lines = [f"| {HEADINGS} |", "|---" * len(HEADINGS.split(" | ")) + "|"]
+    for before, level in zip([None, *levels], levels, strict=False):
+        lines.append(row(level))
+        if before is not None and level.host != "ours":
+            a, b = before.report, level.report
+            lines.append(
+                f"| {level.host} takes | {a.calls} | | {b.turn.p50 / a.turn.p50:.1f} times | "
+                f"{b.barge_in.p50 / a.barge_in.p50:.1f} times | | "
+                f"{(b.cpu_percent or 0) / (a.cpu_percent or 1):.1f} times | | |"
+            )
+    mine = [level for level in levels if level.host == "ours"]
+    held = [level.report.calls for level in mine if holds(level, mine[0])]
+    ready = min(level.ready_s for level in mine)
+    lines += ["", f"Held as well as one: {max(held, default=0)} calls. Ready in {ready:.1f} s at best."]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, print, and keep the rows in build/density.json; 2 when a level of ours is void."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, nargs="+", default=LEVELS)
+    parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--peers", action="store_true", help="Pipecat beside it, installed for it")
+    options = parser.parse_args(argv)
+    if options.peers:
+        install()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        levels = runner.run(run(options.calls, options.turns, peers=options.peers))
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "density.json").write_text(json.dumps([level.as_dict() for level in levels], indent=2) + "\n")
+    sys.stdout.write(table(levels) + "\n")
+    return 2 if any(level.report.void for level in levels if level.host == "ours") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
