@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dashboards.source.panels import Dashboard, Panel
-from dashboards.source.queries import per_minute, quantile, rate, total
+from dashboards.source.queries import of, per_minute, quantile, rate, total
 
 _FAILED = rate("engine_errors_total", by="stage, engine")
 _HITS = rate("tts_cache_requests_total", 'result!="miss"')
 _ANSWERED = rate("engine_latency_seconds_count", by="stage, engine")
+
+
+def used(title: str, text: str, name: str, by: str) -> Panel:
+    """What has been used of something in the whole time that the dashboard shows."""
+    legend = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
+    unit = "s" if "seconds" in name else "short"
+    query = f"sum by ({by}) (increase({of(name)}[$__range]))"
+    return Panel(title, text, unit, {legend: query}, kind="bargauge", width=8)
+
 
 SERVING = (
     Panel(
@@ -105,21 +114,9 @@ COST = (
         {"{{stage}}: {{engine}}": rate("engine_audio_seconds_total", by="stage, engine")},
         width=8,
     ),
-    Panel(
-        "Used up in the time shown",
-        "What to multiply with a price list: tokens, characters and seconds by engine.",
-        "short",
-        {
-            "tokens {{engine}} {{direction}}": "sum by (engine, direction) (increase("
-            'openclaw_actors_engine_tokens_total{job=~"$job", instance=~"$instance"}[$__range]))',
-            "characters {{stage}} {{engine}}": "sum by (stage, engine) (increase("
-            'openclaw_actors_engine_characters_total{job=~"$job", instance=~"$instance"}[$__range]))',
-            "seconds {{stage}} {{engine}}": "sum by (stage, engine) (increase("
-            'openclaw_actors_engine_audio_seconds_total{job=~"$job", instance=~"$instance"}[$__range]))',
-        },
-        kind="table",
-        width=24,
-    ),
+    used("Tokens in the time shown", "What to multiply with a price list.", "engine_tokens_total", "engine, direction"),
+    used("Characters in the time shown", "What voices cost, mostly.", "engine_characters_total", "stage, engine"),
+    used("Sound in the time shown", "What recognisers cost, mostly.", "engine_audio_seconds_total", "stage, engine"),
 )
 
 ENGINES = Dashboard(

@@ -11,7 +11,7 @@ from typing import Any
 
 _SCHEMA = 42
 _COLUMNS = 24
-_HEIGHT = {"stat": 4, "timeseries": 8, "state-timeline": 8, "table": 8}
+_HEIGHT = {"stat": 4, "timeseries": 8, "state-timeline": 8, "bargauge": 6}
 TAG = "openclaw-actors"
 DOCS = "http://127.0.0.1:8000"
 """Where `make docs` and `mkdocs serve` show the documentation; the variable ``docs`` of each dashboard."""
@@ -69,7 +69,7 @@ class Panel:
         }
 
     def _target(self, number: int, legend: str, expr: str) -> dict[str, Any]:
-        once = self.kind in {"stat", "table"}
+        once = self.kind in {"stat", "bargauge"}
         target = {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": expr, "legendFormat": legend}
         return target | ({"instant": True, "range": False} if once else {"range": True})
 
@@ -114,8 +114,8 @@ class Panel:
     def _options(self) -> dict[str, Any]:
         if self.kind == "stat":
             return {"colorMode": "value", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}}
-        if self.kind == "table":
-            return {"showHeader": True}
+        if self.kind == "bargauge":
+            return {"orientation": "horizontal", "displayMode": "basic", "reduceOptions": {"calcs": ["lastNotNull"]}}
         legend = {"displayMode": "table", "placement": "bottom", "calcs": ["mean", "max", "lastNotNull"]}
         if self.kind == "state-timeline":
             return {"mergeValues": True, "showValue": "never", "legend": {"displayMode": "list", "placement": "bottom"}}

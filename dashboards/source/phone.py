@@ -74,9 +74,27 @@ WEBHOOKS = (
     ),
 )
 
+VOICEMAIL = (
+    Panel(
+        "Messages left",
+        "By what became of them.",
+        "cpm",
+        {"{{result}}": per_minute("voicemails_total", by="result")},
+    ),
+    Panel(
+        "Recordings",
+        "Calls that are being recorded now, and how recordings ended, a minute.",
+        "short",
+        {
+            "being recorded": total("recordings_active"),
+            "{{result}}": per_minute("recordings_total", by="result"),
+        },
+    ),
+)
+
 PHONE = Dashboard(
     "openclaw-actors-phone",
     "Phone",
     "Carriers, what they say, whom we let in.",
-    (("Calls", CALLS), ("Webhooks", WEBHOOKS)),
+    (("Calls", CALLS), ("Webhooks", WEBHOOKS), ("Voicemail and recordings", VOICEMAIL)),
 )

@@ -211,7 +211,11 @@ def test_the_unit_waits_for_the_drain_and_starts_the_host_anew_when_its_loop_hun
 def test_the_unit_s_variables_are_settings_and_its_secrets_are_credentials(tmp_path):
     environ = unit_environ()
     ours = {name: value for name, value in environ.items() if name.startswith("OPENCLAW_ACTORS_")}
-    load_settings(None, secrets_of(ours, tmp_path))
+    # As the page installs it: sed '/_file = /d' config/openclaw.toml
+    lines = (ROOT / "config" / "openclaw.toml").read_text().splitlines()
+    (tmp_path / "host.toml").write_text("\n".join(line for line in lines if "_file = " not in line))
+    settings = load_settings(tmp_path / "host.toml", secrets_of(ours, tmp_path))
+    assert settings.agent.openclaw.token.get_secret_value()
     loaded = {each.split(":")[0] for each in unit()["LoadCredential"]}
     assert {f"%d/{name}" for name in loaded} == {value for name, value in ours.items() if name.endswith("_FILE")}
 

@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run and print; 1 when scrapes are too slow or callers notice them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=20)
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--scrapes", type=int, default=1000)
     parser.add_argument("--every-s", type=float, default=0.03, help="pause between two")
     options = parser.parse_args(argv)

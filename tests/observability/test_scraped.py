@@ -94,6 +94,7 @@ async def test_every_panel_and_every_rule_has_something_to_say(scraped):
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
     assert {rule["name"] for rule in rules if rule["type"] == "recording"} >= {"job:openclaw_actors_slo:burn_rate1h"}
 
+    assert [series["value"][1] for series in await scraped.query("openclaw_actors_ready")] == ["1"]
     told = await scraped.query('{__name__=~"openclaw_actors_.+"}')
     assert not any(value.startswith("call_") for series in told for value in series["metric"].values()), "a call's id"
 
