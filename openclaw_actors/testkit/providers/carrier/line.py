@@ -62,6 +62,10 @@ class Line(Party):
         """What it said besides."""
         self.said: list[str] = []
         """What the carrier's own voice has said."""
+        self.message: Speech | None = None
+        """What the person says to the carrier's own recorder; None: nothing."""
+        self.recorded: Record | None = None
+        """The Record that took it."""
         self.taken = False
         """A call that came in was answered."""
         self._running: asyncio.Task[None] | None = None
