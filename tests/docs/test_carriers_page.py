@@ -47,6 +47,8 @@ def test_the_table_is_what_the_carriers_declare():
     assert says("tells that a dialled phone rings") == [each.abilities.tells_ringing for each in carriers]
     assert says("waits for a machine's greeting to end") == [each.abilities.hears_beep for each in carriers]
     assert says("pieces of sound come in order") == [each.framing.in_order for each in carriers]
+    taken = says("takes a message itself when this host can't ([Voicemail](voicemail.md))")
+    assert taken == [each.abilities.takes_messages for each in carriers]
     signed = says("the stream's upgrade is let in by", "signature")
     assert signed == [each.abilities.signs_upgrades for each in carriers]
 
