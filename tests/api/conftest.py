@@ -267,7 +267,7 @@ def serve(tmp_path, empty_database) -> Callable[..., object]:
             return peer
 
         archive = Archive(settings.recordings, tmp_path / "recordings", store)
-        phone = Phone(settings, board, hub, store) if settings.twilio.account_sid else None
+        phone = Phone(settings, board, hub, store) if settings.carriers else None
         app = build_app(
             settings,
             board,

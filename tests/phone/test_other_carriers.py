@@ -93,7 +93,7 @@ async def test_a_barge_in_throws_away_what_the_carrier_holds_and_is_answered(hea
         async with phone.calls_in() as line:
             await line.wait_voice()
             await line.wait_silence(quiet_s=0.4)
-            call_id = phone.events[0].call_id
+            call_id = (await phone.until_told("call.initiated")).call_id
             await phone.running.host.board.tell(call_id, SayText(LONG))
             await line.wait_voice(after=time.monotonic())
             await line.wait(2.0)
@@ -113,7 +113,7 @@ async def test_a_barge_in_throws_away_what_the_carrier_holds_and_is_answered(hea
 async def test_a_call_that_we_end_is_ended_at_the_carrier(phone):
     async with phone.calls_in() as line:
         await line.wait_voice()
-        call_id = phone.events[0].call_id
+        call_id = (await phone.until_told("call.initiated")).call_id
         await phone.running.host.board.tell(call_id, HangUp("api_hangup"))
         await line.wait_over()
         assert (line.stream.close_code, line.stream.error) == (1000, 0)
@@ -123,7 +123,7 @@ async def test_a_call_that_we_end_is_ended_at_the_carrier(phone):
 async def test_a_caller_who_is_given_away_talks_with_the_other(phone, name):
     async with phone.calls_in() as line:
         await line.wait_voice()
-        call_id = phone.events[0].call_id
+        call_id = (await phone.until_told("call.answered")).call_id
         await phone.client.transfer(call_id, "+15550100009")
         assert await phone.outcome(call_id) == ("completed", "transferred")
         await line.wait_over()
