@@ -6,6 +6,8 @@ import re
 
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?!$)")
 """A CR at the very end may be the first half of a CRLF."""
+_LONGEST = 1 << 20
+"""Bytes of an event: far more than any token or any event of ours; who sends more without an end is ill."""
 
 
 class EventStream:
@@ -18,20 +20,29 @@ class EventStream:
         """The sender has said that nothing will follow."""
         self._buffer = b""
         self._data: list[str] = []
+        self._held = 0
 
     def push(self, chunk: bytes) -> list[str]:
-        """The data of the events that ``chunk`` completes."""
+        """The data of the events that ``chunk`` completes.
+
+        Raises:
+            ValueError: an event is longer than 1 MiB.
+        """
         *lines, self._buffer = _END_OF_LINE.split(self._buffer + chunk)
-        return [data for line in lines if (data := self._line(line.decode(errors="replace"))) is not None]
+        events = [data for line in lines if (data := self._line(line.decode(errors="replace"))) is not None]
+        if len(self._buffer) + self._held > _LONGEST:
+            raise ValueError(f"an event of more than {_LONGEST} bytes")
+        return events
 
     def _line(self, line: str) -> str | None:
         if not line:
-            data, self._data = self._data, []
+            data, self._data, self._held = self._data, [], 0
             return "\n".join(data) if data else None
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
+            self._held += len(value) + 1  # an empty line of data holds memory too
         elif name == "retry" and value.isdigit():
             self.retry_s = int(value) / 1000
         return None

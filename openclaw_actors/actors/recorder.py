@@ -55,6 +55,7 @@ class Recorder:
         self._pending: deque[_Pending] = deque()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
 
     def record(self, event: Event, tell: Callable[[Event], None]) -> None:
         """Have the event written, then call ``tell`` with it: in the order of ``record``, never from within it."""
@@ -86,10 +87,11 @@ class Recorder:
     def _watch(self) -> None:
         """Look again when the first one's patience is over; at once while the store fails, whoever is first."""
         until = min(self._pending[0].until, self._pending[-1].until)
-        if self._timer is not None and self._timer.when() <= until:
+        if self._timer is not None and self._timer_at <= until:
             return
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_at = until  # not the handle's when(): for what is due at once, uvloop's has none
         self._timer = self._loop.call_at(until, self._lose_patience, context=outside())
 
     def _lose_patience(self) -> None:

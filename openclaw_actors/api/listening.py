@@ -90,7 +90,12 @@ class ListeningDesk:
     async def me(self, request: web.Request) -> web.Response:
         """``GET /v1/me``."""
         principal = request[PRINCIPAL]
-        me = Me(name=principal.name, scopes=sorted(principal.scopes), listen_in=self._settings.calls.listen_in)
+        me = Me(
+            name=principal.name,
+            scopes=sorted(principal.scopes),
+            listen_in=self._settings.calls.listen_in,
+            voicemail=self._settings.voicemail.enabled,
+        )
         return web.Response(text=me.model_dump_json(), content_type="application/json")
 
     async def end(self, _: web.Application) -> None:

@@ -351,6 +351,7 @@ class Me(BaseModel):
     name: str = Field(description="Of the token; `local` for programs and pages on the host's own machine.")
     scopes: list[Scope]
     listen_in: bool = Field(description="Whether this host lets calls be listened to at all (`calls.listen_in`).")
+    voicemail: bool = Field(description="Whether it takes messages (`voicemail.enabled`).")
 
 
 class Alive(BaseModel):

@@ -30,6 +30,8 @@ _CONNECT_S = 3.0
 _KEPT_S = 60.0
 """How long a connection is kept open for the next request. The package's 5 s are shorter than most turns, so each one
 would pay for TCP and TLS anew: two round trips, 50-200 ms to a far server. A server that closes sooner is noticed."""
+_ANY_NUMBER = 0
+"""Of connections. aiohttp's own bound is 100: the next caller's request would wait for another's answer to end."""
 _PASSING_STATUS = {408, 409, 425, 429}
 _OF_THIS_REQUEST = {400, 413, 422}
 """A content filter, a context that is too long: says nothing of the next caller's request."""
@@ -49,15 +51,22 @@ def connect(base_url: str, api_key: str, *, silence_s: float) -> openai.AsyncOpe
     """
     timeout = openai.Timeout(silence_s, connect=_CONNECT_S)
     http = import_module(openai.Timeout.__init__.__module__.partition(".")[0])  # httpx in openai 2, httpx2 in openai 3
-    return openai.AsyncOpenAI(
+    client = openai.AsyncOpenAI(
         base_url=base_url or OPENAI_URL,
         api_key=api_key or "none",  # the package refuses to start without one
         max_retries=0,  # the supervisor retries, and a retry of an agent's request could run its tools twice
         timeout=timeout,
         # Over aiohttp: the first byte of a transcript, an answer and a voice comes 3, 5 and 1 ms later than to a bare
         # client, over httpcore 8, 11 and 11 ms; and it is half the work.
-        http_client=openai.DefaultAioHttpClient(limits=http.Limits(keepalive_expiry=_KEPT_S)),
+        http_client=openai.DefaultAioHttpClient(
+            limits=http.Limits(max_connections=_ANY_NUMBER, keepalive_expiry=_KEPT_S),
+            trust_env=False,  # no proxy of the environment's
+            verify=http.create_ssl_context(),  # but the authorities that this machine trusts: SSL_CERT_FILE
+        ),
     )
+    client.organization = client.project = None
+    client._custom_headers = {}  # noqa: SLF001 - of OPENAI_CUSTOM_HEADERS, which no argument can keep out
+    return client
 
 
 async def probe(client: openai.AsyncOpenAI, who: str) -> int:
@@ -106,11 +115,18 @@ def fault_of(error: Exception, who: str) -> EngineError:
     if isinstance(error, openai.APITimeoutError | TimeoutError) and not was_cut:
         return TransientEngineError(f"{who} did not answer in time")
     if isinstance(error, openai.APIConnectionError | OSError) or _of_http(error):
-        why = error.__cause__ or error
+        why = _origin(error)
         return TransientEngineError(f"{who}: connection lost: {type(why).__name__} {why}".rstrip())
     if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
         return _event_fault(error, who)
     return BrokenEngineError(f"{who} sent what can't be understood: {type(error).__name__}: {error}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What it came from, the nearest first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error
 
 
 def _has_cause(error: Exception, *kinds: type[BaseException]) -> bool:
@@ -118,12 +134,12 @@ def _has_cause(error: Exception, *kinds: type[BaseException]) -> bool:
 
     What lies between won't do: over aiohttp, httpx's errors call every lost connection one that could not be made.
     """
-    cause = error.__cause__
-    while cause is not None:
-        if isinstance(cause, kinds):
-            return True
-        cause = cause.__cause__
-    return False
+    return any(isinstance(cause, kinds) for cause in _causes(error))
+
+
+def _origin(error: Exception) -> BaseException:
+    """What is worth to be told: aiohttp's own error, as httpx calls what the server has cut a ``ConnectTimeout``."""
+    return next((cause for cause in _causes(error) if isinstance(cause, aiohttp.ClientError)), error.__cause__ or error)
 
 
 def _of_http(error: Exception) -> bool:

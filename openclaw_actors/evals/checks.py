@@ -69,7 +69,7 @@ def _of_texts(expect: Expect, said: str, understood: str) -> Iterator[_Found]:
     for text in expect.never:
         yield _found(f"does not say {text!r}", not has(said, text), instead)
     if expect.matches:
-        yield _found(f"says what matches {expect.matches!r}", re.search(expect.matches, said, re.IGNORECASE), instead)
+        yield _found(f"says what matches {expect.matches}", re.search(expect.matches, said, re.IGNORECASE), instead)
     for text in expect.understood:
         yield _found(f"understands {text!r}", has(understood, text), f"it understood: {understood or 'nothing'}")
 

@@ -19,8 +19,9 @@ _SETTLE = 25
 """Frames (0.5 s) by the earliest of which a side is placed: packets come late by jitter, and never early."""
 _WINDOW = 50
 """Frames (1 s) of which one at least comes without delay; when even that one is off, the side has moved."""
-_OFF = RATE // 100
-"""10 ms: what two crystals, 100 ppm apart, come to in 100 s. A listener notices sides that are 40 ms apart."""
+_OFF = RATE // 50
+"""20 ms: what two crystals, 100 ppm apart, come to in 200 s. A busy loop was seen to be 10 ms late for a whole second,
+and a listener notices sides that are 40 ms apart."""
 _FAR_OFF = RATE // 10
 """So far off, there was a hole, and the side is put right where it was; else where it is quietest."""
 _NEW_RUN = RATE // 20

@@ -24,6 +24,9 @@ _QUEUE_SIZE = 10_000
 """Records waiting to be written; a terminal that stalls must cost log lines, never audio."""
 
 
+_BOUND = "openclaw_bound"
+"""The attribute of a library's record that holds what was bound where it logged."""
+
 STOP_S = 5.0
 """For what is still to be written at the end: ten thousand lines take half a second."""
 
@@ -69,8 +72,18 @@ class _Dropping(logging.handlers.QueueHandler):
             return
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        # structlog's dictionary must reach the formatter unrendered; nothing here crosses a process.
+        # structlog's dictionary must reach the formatter unrendered; nothing here crosses a process. A library's record
+        # takes along what is bound here: in the writer's thread nothing is.
+        if not isinstance(record.msg, dict):
+            setattr(record, _BOUND, structlog.contextvars.get_contextvars())
         return record
+
+
+def _with_bound(_logger: Any, _name: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A library's line, with what was bound where it logged."""
+    for name, value in getattr(fields.get("_record"), _BOUND, {}).items():
+        fields.setdefault(name, value)
+    return fields
 
 
 class _Writer(logging.handlers.QueueListener):
@@ -99,7 +112,6 @@ def configure_logs(settings: Logs) -> None:
     global _listener  # noqa: PLW0603 - the process has one standard error, so one writer
     stop_logs()
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -110,6 +122,7 @@ def configure_logs(settings: Logs) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -127,7 +140,7 @@ def configure_logs(settings: Logs) -> None:
         _Masked(renderer),
     ]
     stream = logging.StreamHandler(sys.stderr)
-    stream.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=tail))
+    stream.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[_with_bound, *shared], processors=tail))
     records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
     root = logging.getLogger()
     root.handlers = [_Dropping(records)]

@@ -116,7 +116,12 @@ async def test_a_token_without_the_scope_hears_nothing(serve):
         async with api.request("GET", PATH, headers=desk):
             assert (await told(api, Listen)).name == "desk"
         async with api.request("GET", "/v1/me", headers=desk) as response:
-            assert await response.json() == {"name": "desk", "scopes": ["call:listen", "read"], "listen_in": True}
+            assert await response.json() == {
+                "name": "desk",
+                "scopes": ["call:listen", "read"],
+                "listen_in": True,
+                "voicemail": False,
+            }
 
 
 async def test_places_for_listeners_are_bounded(serve):

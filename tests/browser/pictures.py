@@ -79,7 +79,7 @@ async def busy_host() -> AsyncIterator[RunningHost]:
             "agent": Agent(
                 engines=("openai",), openai=OpenAiAgent(base_url=stub.base_url, api_key="stub", model="gpt")
             ),
-            "calls": Calls(listen_in=True),
+            "calls": Calls(listen_in=True, recording=True),
         }
         async with running_host(embedded_settings().model_copy(update=changes)) as host:
             yield host
@@ -170,7 +170,9 @@ async def make(only: Sequence[str]) -> dict[str, bytes]:
             await page.wait_for_selector("#history .row")
             await picture(page, "desk-history")
             await page.locator("#history .row").last.click()
-            await page.wait_for_selector(".line")
+            await page.locator("#history .line[data-role=agent]").nth(1).click()
+            await page.wait_for_selector("recording-player[data-state=playing]")
+            await page.wait_for_timeout(1500)
             await picture(page, "desk-history-call")
             await page.goto(f"{host.url}/#/host")
             await page.wait_for_selector("#host-engines .engine")

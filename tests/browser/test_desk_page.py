@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright, expect
 
 from openclaw_actors.api.console import Console
 from openclaw_actors.messages import Event
-from openclaw_actors.settings.sections import Auth, ScopedToken
+from openclaw_actors.settings.sections import Auth, ScopedToken, Voicemail
 from openclaw_actors.stamps import now_rfc3339, ulid
 from tests.api.conftest import empty_database, record_of, serve
 from tests.browser.axe import grave_faults
@@ -218,6 +218,35 @@ async def test_every_view_fits_its_screen_and_stops_nobody_in_light_and_dark(chr
                 assert await grave_faults(browser.page) == [], view
 
 
+async def test_the_host_is_drained_and_taken_back_and_calls_are_dialled_from_here(chromium, serve):
+    async with serve() as api, opened(chromium, api.listener.url) as browser:
+        page = browser.page
+        dialog = page.get_by_role("dialog")
+        await page.get_by_role("button", name="Drain the host").click()
+        await page.keyboard.press("Escape")
+        assert not api.board.draining
+        await page.get_by_role("button", name="Drain the host").click()
+        await dialog.get_by_role("button", name="Drain").click()
+        await expect(page.get_by_role("button", name="Take calls again")).to_be_visible()
+        assert api.board.draining
+        await page.get_by_role("button", name="Take calls again").click()
+        await expect(page.get_by_role("button", name="Drain the host")).to_be_visible()
+        assert not api.board.draining
+
+        await page.get_by_role("button", name="Dial out").first.click()
+        await dialog.get_by_label("Whom").fill("+1 (555) 010-0001")
+        await page.keyboard.press("Enter")
+        await expect(dialog.get_by_role("alert")).to_contain_text("No carrier is configured")
+        assert await grave_faults(page) == []
+        await dialog.get_by_label("Whom").fill("test")
+        await dialog.get_by_label("First words").fill("Good morning.")
+        await dialog.get_by_role("button", name="Call").click()
+        await expect(page.locator("#live .cv-name")).to_be_visible()
+        (started,) = api.board.started
+        assert page.url.endswith(f"#/live/{started['call_id']}")
+        assert started["profile"].greeting == "Good morning."
+
+
 async def test_a_stream_that_breaks_goes_on_behind_the_last_event_that_was_seen(chromium):
     seen: list[str] = []
 
@@ -261,3 +290,64 @@ async def test_a_stream_that_breaks_goes_on_behind_the_last_event_that_was_seen(
         await runner.cleanup()
     assert heard == ["open", 1, "lost", "open", 2, "lost"]
     assert seen == ["", "evt_1", "evt_2"]
+
+
+MESSAGE = {
+    "id": "voicemail_1",
+    "state": "due",
+    "reason": None,
+    "from": "+15550100001",
+    "to": "+15550100002",
+    "transcript": "Please call me about the parcel.",
+    "answer": "It is in Lyon.",
+    "received_at": "2026-01-02T03:04:05.678Z",
+    "seconds": 4.2,
+}
+
+
+async def test_messages_are_listed_read_heard_and_answered(chromium, serve):
+    """The answers of the API are given by the test: leaving a real message is tried in tests/voicemail."""
+    async with serve(voicemail=Voicemail(enabled=True)) as api, opened(chromium, "about:blank") as browser:
+        page = browser.page
+        called_back = []
+
+        async def answer(route):
+            path = route.request.url.partition("/v1/voicemails")[2].partition("?")[0]
+            if path.endswith("/callback"):
+                called_back.append(path)
+                await route.fulfill(status=202, json=MESSAGE)
+            elif path.endswith("/audio"):
+                await route.fulfill(status=200, content_type="audio/wav", body=wav(tone_seconds=4.2))
+            else:
+                await route.fulfill(json={"voicemails": [MESSAGE], "next": None})
+
+        await page.route("**/v1/voicemails*", answer)
+        await page.route("**/v1/voicemails/**", answer)
+        await page.goto(api.listener.url)
+        await page.get_by_role("link", name="Voicemail").click()
+        await page.locator("#voicemail .row", has_text="+1 555 010 0001").click()
+        message = page.locator("#voicemail .detail")
+        await expect(message.get_by_text("Please call me about the parcel.", exact=True)).to_be_visible()
+        await message.get_by_role("button", name="Play the recording").click()
+        await expect(message.locator("recording-player")).to_have_attribute("data-state", "playing")
+        await message.get_by_role("button", name="Call back").click()
+        await expect(page.get_by_text("They will be called back")).to_be_visible()
+        assert called_back == ["/voicemail_1/callback"]
+        assert await grave_faults(page) == []
+
+
+def wav(tone_seconds: float) -> bytes:
+    """A beep."""
+    import io
+    import math
+    import struct
+    import wave
+
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        count = round(tone_seconds * 8000)
+        file.writeframes(b"".join(struct.pack("<h", round(8000 * math.sin(at / 3))) for at in range(count)))
+    return out.getvalue()

@@ -53,7 +53,7 @@ def test_each_thing_that_is_wanted_has_its_own_verdict():
         "says 'three'": "failed",
         "says one of 'two', '2'": "held",
         "does not say 'it is'": "failed",
-        r"says what matches '\\bTWO\\b'": "held",
+        r"says what matches \bTWO\b": "held",
         "understands 'what time'": "held",
         "answers within 600 ms": "held",
     }

@@ -23,7 +23,9 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from openclaw_actors.cli.serve import loop_factory
+from openclaw_actors.observability.logs import configure_logs, stop_logs
 from openclaw_actors.settings.load import load_settings
+from openclaw_actors.settings.sections import Logs
 from openclaw_actors.testkit.host import RunningHost, running_host
 from openclaw_actors.testkit.resources import Resources, back_to, settled
 from tests.load.stubs import CONFIG, stub_process
@@ -36,6 +38,8 @@ SLOPE_MB = 1.0
 """An hour, at most."""
 MAX_CALLS = 100
 """A limit that is found out would refuse some on a machine that does other things beside."""
+BACK_S = 90.0
+"""Until all is back: connections to the providers are kept for a minute; a busy machine opens more of them."""
 _WAVE_S = 180.0
 
 
@@ -127,7 +131,7 @@ async def soak(
         found.answered += answered
         found.failed += failed
         calls += wave
-        after = await back_to(before, host)
+        after = await back_to(before, host, BACK_S)
         left = {
             name.name: now - then
             for name, then, now in zip(fields(Resources), astuple(before), astuple(after), strict=True)
@@ -195,8 +199,12 @@ async def _main(calls: int, wave: int, hours: float, out: Path) -> int:
     def tell(each: Wave) -> None:
         _say(f"{each.at_s:7.0f} s  {each.calls:6} calls  {each.rss_mb:6.1f} MB  {each.left or ''}")
 
-    async with soaked_host() as (host, callers):
-        found = await soak(host, callers, wave, goes_on, tell)
+    configure_logs(Logs(level="error"))  # structlog's own way to draw a traceback takes a second of this loop
+    try:
+        async with soaked_host() as (host, callers):
+            found = await soak(host, callers, wave, goes_on, tell)
+    finally:
+        stop_logs()
     wrong = faults(found, hours)
     _write(out, report(found, wave))
     for fault in wrong:

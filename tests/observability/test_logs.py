@@ -107,7 +107,7 @@ class Noting(LoopActor):
         self.spawn(self._later())
 
     async def _later(self):
-        get_logger("a.library").info(f"{self.name} worked")
+        logging.getLogger("a.library").info("%s worked", self.name)
 
 
 @pytest.mark.parametrize(

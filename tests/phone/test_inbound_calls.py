@@ -174,7 +174,7 @@ async def test_music_on_hold_is_thrown_away_when_the_conversation_goes_on(phone)
 async def test_a_call_that_we_end_is_ended_at_the_carrier(phone):
     async with phone.calls_in() as line:
         await line.wait_voice()
-        call_id = phone.events[0].call_id
+        call_id = (await phone.until_told("call.initiated")).call_id  # told when it is on record
         await phone.running.host.board.tell(call_id, HangUp("api_hangup"))
         await line.wait_over()
         assert (line.stream.close_code, line.stream.error) == (1000, 0)

@@ -61,10 +61,11 @@ async def test_each_start_begins_a_part_and_nothing_is_kept_of_what_lies_between
 
 
 async def test_nothing_is_recorded_before_the_notice_was_heard_to_its_end(stub, tmp_path):
+    over_it = chirps(1)
     notice = "This call is recorded."
     async with recording_host(stub, "Welcome!", recordings=Recordings(notice=notice, keep_free_bytes=0)) as host:
         async with Caller(host.url) as caller:
-            caller.start_saying(chirps(1))  # nobody can talk the notice away
+            caller.start_saying(over_it)  # nobody can talk the notice away
             started = await caller.wait_event("call.recording.started")
             lines = [event for event in caller.events if event.type == "call.transcript" and event.data["final"]]
             assert [line.data["text"] for line in lines] == [notice]
@@ -96,9 +97,10 @@ async def test_a_notice_that_was_cut_is_no_notice(stub):
 
 
 async def test_neither_side_is_heard_while_keys_are_pressed_or_sent(stub, tmp_path):
+    said = chirps(12)
     async with recording_host(stub) as host:
         async with Caller(host.url) as caller, Client(host.url) as client:
-            saying = asyncio.create_task(caller.say(chirps(12)))
+            saying = asyncio.create_task(caller.say(said))
             await client.play(caller.call_id, wav(train(12, **OURS)))
             await caller.wait(1.5)
             started = await caller.wait_event("call.recording.started")
@@ -162,14 +164,16 @@ async def test_a_disk_that_does_not_answer_does_not_hold_the_call(stub, monkeypa
 
 
 async def test_a_caller_who_comes_back_is_on_the_same_recording(stub, tmp_path):
+    said = [chirps(2), chirps(3)]
     async with recording_host(stub, "Hello!") as host:
         lost = Caller(host.url)
         await lost.dial()
+        await lost.wait_event("call.recording.started")
         await lost.wait_voice()
-        await lost.say(chirps(2))
+        await lost.say(said[0])
         async with Caller(host.url, resume=lost.resume_token) as back:
             assert back.call_id == lost.call_id
-            await back.say(chirps(3))
+            await back.say(said[1])
             await back.wait(1.0)
         await lost.leave()
         path, call = await fetched(host, back.call_id, tmp_path)
@@ -205,10 +209,12 @@ def config(folder, **sections: str) -> str:
 
 
 async def test_a_killed_host_leaves_a_file_that_plays_and_the_next_one_finishes_it(tmp_path):
+    said = chirps(6)
     async with HostProcess(config(tmp_path)) as host:
         caller = Caller(host.url)
         await caller.dial()
-        await caller.say(chirps(6))
+        await caller.wait_event("call.recording.started")
+        await caller.say(said)
         await caller.wait(3.5)
         host.send_signal(signal.SIGKILL)
         await host.ended(10)

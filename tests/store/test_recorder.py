@@ -6,6 +6,7 @@ import asyncio
 import random
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +122,22 @@ async def test_while_the_store_fails_nobody_waits(monkeypatch):
     hub.publish(last)
     await asyncio.wait_for(told.wait(), 10)
     assert heard == [*events, last]
+
+
+def test_while_the_store_fails_nobody_waits_on_the_loop_that_a_host_runs_on_either():
+    """uvloop's handle of what is due at once has no ``when()``."""
+
+    async def scenario():
+        records, told = SlowRecords(), asyncio.Event()
+        records.is_writing = False
+        hub, heard, _ = recorded_hub(records)
+        hub.subscribe(lambda event: told.set() if event.sequence == 3 else None)
+        events = publish(hub, 3)
+        await asyncio.wait_for(told.wait(), 10)
+        assert heard == events
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
 
 
 async def test_a_listener_that_fails_is_taken_off_and_the_others_hear_on():

@@ -79,6 +79,29 @@ async def test_the_clients_statistics_are_those_of_an_ordinary_sender_and_receiv
     assert 0 <= ours[0].roundTripTime < 1
 
 
+async def test_a_packet_that_can_not_be_sent_is_lost_alone(make_call):
+    call = make_call()
+    await call.connect()
+    await call.client.listens(5)
+    dtls = call.peer._connection.getSenders()[0].transport
+    session, failed = dtls._tx_srtp, []
+
+    class Fails:
+        def __getattr__(self, name: str) -> object:
+            return getattr(session, name)
+
+        def protect(self, packet: bytes) -> bytes:
+            failed.append(packet)
+            dtls._tx_srtp = session
+            raise ValueError("packet is too long")
+
+    dtls._tx_srtp = Fails()
+    await call.client.listens(30)
+    assert len(failed) == 1
+    voice = await call.client.listens(30)
+    assert pitch(voice[-48_000:], 48_000) == pytest.approx(HOST_HZ, abs=4)
+
+
 def test_a_known_sources_packets_go_to_the_sink_with_their_numbers():
     wire = Wire()
     assert wire.take(wire.datagram(packet(65_535)))

@@ -229,6 +229,20 @@ class Sink:
         """An unauthenticated check is answered with an error, which reaches nobody here."""
 
 
+async def test_a_datagram_that_srtp_cannot_hold_ends_no_call(make_call):
+    """aiortc's reading task would end with it, whoever sent it: a source's address is easily forged."""
+    call = make_call()
+    await call.connect()
+    before = dropped("malformed")
+    ours = next(iter(call.peer._connection.getReceivers())).transport.transport._connection
+    protocol, remote = ours._nominated[1].protocol, ours._nominated[1].remote_addr
+    known = next(iter(call.peer._connection.getReceivers()[0]._RTCRtpReceiver__remote_streams))
+    for source in (bytes(4), known.to_bytes(4, "big")):
+        protocol.datagram_received(bytes([0x80, 96]) + bytes(6) + source + bytes(1489), remote)
+    assert dropped("malformed") == before + 2
+    await goes_on(call)
+
+
 async def test_the_queue_before_dtls_is_bounded():
     from openclaw_actors.transports.webrtc import ice
 

@@ -25,7 +25,7 @@ const base = new URL(".", location.href).href.replace(/\/$/, "");
 
 const api = new Api(base);
 api.askForToken = async (refused) => (route().view === "talk" ? "" : askForToken(refused));
-let me = { name: "", scopes: [], listen_in: false };
+let me = { name: "", scopes: [], listen_in: false, voicemail: false };
 const who = () => me;
 
 const live = new LiveCalls(api);
@@ -92,7 +92,7 @@ async function learn() {
   at("leave-button").hidden = !api.token;
   for (const { view } of [views.live, views.history]) view.refresh();
   host.watch(true);
-  at("voicemail-tab").hidden = !(await views.voicemail.isThere());
+  at("voicemail-tab").hidden = !me.voicemail;
 }
 
 document.addEventListener("signin", async () => {

@@ -2,6 +2,23 @@
 
 import { h, icon, setText, toast } from "../dom.js";
 import { exactly, minutes, phoneNumber, when } from "../format.js";
+import { confirm } from "./dialogs.js";
+import "./player.js";
+
+/** What has been done for a message, in words. */
+const STATES = {
+  recording: "Being left",
+  fetching: "On its way",
+  recorded: "New",
+  transcribed: "New",
+  asking: "New",
+  due: "To be called back",
+  dialling: "Calling back",
+  done: "Done",
+  failed: "Failed",
+  kept: "Kept",
+};
+const CHIPS = { failed: "failed", due: "ringing", dialling: "ringing" };
 
 export class VoicemailView {
   #api;
@@ -19,16 +36,6 @@ export class VoicemailView {
     section.append(h("div.card.list-pane", {}, box), this.#detail);
     this.#list.addEventListener("keydown", (event) => this.#move(event));
     this.#blank("Choose a message to hear it.");
-  }
-
-  /** Whether this host keeps voicemail at all. */
-  async isThere() {
-    try {
-      await this.#api.get("/v1/voicemails?limit=1");
-      return true;
-    } catch {
-      return false;
-    }
   }
 
   async open(id) {
@@ -75,7 +82,7 @@ export class VoicemailView {
     const { id } = message;
     const player = document.createElement("recording-player");
     const name = h("h2.cv-name", { tabindex: "-1" }, caller(message));
-    const facts = [exactly(message.received_at), minutes((message.seconds ?? 0) * 1000), message.state];
+    const facts = [exactly(message.received_at), minutes((message.seconds ?? 0) * 1000), stateWord(message)];
     const back = h(
       "button.primary",
       { type: "button", onclick: () => this.#callBack(id) },
@@ -83,6 +90,13 @@ export class VoicemailView {
       "Call back",
     );
     back.hidden = !this.#me().scopes.includes("call:control");
+    const erase = h(
+      "button.plain",
+      { type: "button", "data-tone": "bad", onclick: () => this.#erase(id) },
+      icon("trash"),
+      "Erase",
+    );
+    erase.hidden = !this.#me().scopes.includes("admin");
     this.#detail.replaceChildren(
       h(
         "div.cv",
@@ -93,7 +107,7 @@ export class VoicemailView {
           h("a.ghost.cv-back", { href: "#/voicemail", "aria-label": "Back to the list" }, icon("back")),
           h("div.cv-title", {}, name, h("p.quiet", {}, facts.filter(Boolean).join(" · "))),
         ),
-        h("div.cv-actions", {}, back),
+        h("div.cv-actions.message-actions", {}, back, erase),
         player,
         h("p.message-text", {}, message.transcript || "Its words are not known (yet)."),
         message.answer && h("p.quiet", {}, `The agent's answer: ${message.answer}`),
@@ -110,6 +124,12 @@ export class VoicemailView {
     );
   }
 
+  async #erase(id) {
+    const act = () => this.#api.json("DELETE", `/v1/voicemails/${encodeURIComponent(id)}`);
+    if (await confirm("Erase this message?", "Its sound and its words are removed for good.", "Erase", act))
+      location.hash = "#/voicemail";
+  }
+
   async #callBack(id) {
     try {
       await this.#api.post(`/v1/voicemails/${encodeURIComponent(id)}/callback`, {});
@@ -118,6 +138,11 @@ export class VoicemailView {
       toast(error.message, "bad");
     }
   }
+}
+
+function stateWord({ state, reason }) {
+  const word = STATES[state] ?? state;
+  return reason ? `${word}: ${reason.replaceAll("_", " ")}` : word;
 }
 
 function caller({ from = "", caller: number = from }) {
@@ -131,7 +156,7 @@ function row(message, isFirst) {
   const under = h(
     "span.row-under",
     {},
-    h("span.chip", {}, message.state),
+    h("span.chip", { data: { status: CHIPS[message.state] ?? "" } }, STATES[message.state] ?? message.state),
     h("span.row-words", {}, message.transcript ?? ""),
   );
   const props = {

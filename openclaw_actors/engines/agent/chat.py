@@ -123,18 +123,20 @@ async def stream_answer(
                 for choice in (chunk.get("choices") or ())[:1]:
                     delta = choice.get("delta") or {}
                     calls.take(delta.get("tool_calls") or ())
-                    if delta.get("content"):
-                        yield delta["content"]
+                    if content := delta.get("content"):
+                        yield _text(content)
     for call in calls.whole():
         yield call
 
 
 async def _chunks(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[dict[str, Any], None]:
     """The chunks of a streamed answer; a fault that comes as one is raised as the package's error."""
-    events = EventStream()
+    events, began, came = EventStream(), b"", False
     body = response.iter_bytes()
     async for piece in body:
+        began = began or piece.lstrip()[:1]
         for data in events.push(piece):
+            came = True
             if data.startswith("[DONE]"):
                 await _read_to_the_end(body)
                 return
@@ -143,6 +145,14 @@ async def _chunks(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[dict
                 said = error.get("message") if isinstance(error, dict) else error
                 raise openai.APIError(str(said or "an error without a text"), response.http_request, body=error)
             yield chunk
+    if began == b"{" and not came:
+        raise TypeError("one JSON document in place of a stream: the server must know `stream`")
+
+
+def _text(content: object) -> str:
+    if not isinstance(content, str):
+        raise TypeError(f"content that is no text: {str(content)[:100]}")
+    return content
 
 
 def _count(usage: Mapping[str, Any], meter: EngineMeter) -> None:
@@ -154,8 +164,12 @@ def _count(usage: Mapping[str, Any], meter: EngineMeter) -> None:
 
 
 async def _read_to_the_end(body: AsyncIterator[bytes]) -> None:
-    """What is read to its end leaves its connection to the next request; a server that is slow to end loses it."""
-    with contextlib.suppress(TimeoutError):
+    """What is read to its end leaves its connection to the next request; a server that is slow to end loses it.
+
+    One that breaks off here loses it too, and nothing else: the answer is whole, and to ask again might run its tools
+    twice.
+    """
+    with contextlib.suppress(Exception):
         async with asyncio.timeout(_LAST_BYTES_S):
             async for _ in body:
                 pass

@@ -33,9 +33,12 @@ from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.transports.webrtc.ice import send_datagram
 from openclaw_actors.transports.webrtc.outbound import OutboundTrack
 from openclaw_actors.transports.webrtc.pacer import Pacer
+
+log = get_logger(__name__)
 
 PacketSink = Callable[[RtpAudio], None]
 """Takes a received packet, on the event loop; it must not raise, or the connection's reading task would end."""
@@ -198,6 +201,10 @@ async def _send_until_cancelled(sender: RTCRtpSender, track: OutboundTrack, pace
         except ConnectionError:
             if not ended.done():
                 ended.set_result(None)
+        except Exception:  # that packet's loss: raised to the pacer, it would end the caller's sound for good
+            if not stream.complained:
+                stream.complained = True
+                log.exception("a packet could not be sent")
 
     def tick(now: float) -> None:
         track.send_due(now, send)
@@ -227,6 +234,7 @@ class _OutboundStream:
         )  # below 2^15, so that SRTP's roll-over is not met by a lost first packet
         self._kind = _MARKER | payload_type
         self._octets = self._packets = 0
+        self.complained = False
         extensions = HeaderExtensions()
         extensions.mid = getattr(sender, _SENDER + "mid")
         profile, value = getattr(sender, _SENDER + "rtp_header_extensions_map").set(extensions)

@@ -29,6 +29,8 @@ from openclaw_actors.observability import metrics
 _LAST_STUN_BYTE = 3
 """RFC 7983 section 7: a first byte of 0 to 3 is STUN, 20 to 63 DTLS, 128 to 191 RTP and RTCP."""
 _FIRST_RTP_BYTE = 128
+_LONGEST_RTP = 1500
+"""Bytes: what a session of pylibsrtp holds. It raises at more, which would end aiortc's reading task and the call."""
 _QUEUE_BOUND = 512
 """Datagrams that wait for DTLS: ten seconds of a call, far more than any loop that is alive lets pile up."""
 _MAX_REMOTE_CANDIDATES = 64
@@ -226,6 +228,8 @@ class _GuardedProtocol(ice.StunProtocol):
             self._stun(data, source)
         elif source not in self._known and not self._learn(source):
             _drop("unvalidated")
+        elif data[0] >= _FIRST_RTP_BYTE and len(data) > _LONGEST_RTP:
+            _drop("malformed")
         elif data[0] >= _FIRST_RTP_BYTE and self._guard.direct is not None and self._guard.direct(data):
             self._guard.heard_at = self._guard.clock()
         elif self.receiver._queue.qsize() >= _QUEUE_BOUND:  # noqa: SLF001 - this file's office

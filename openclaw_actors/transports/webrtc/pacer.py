@@ -56,7 +56,9 @@ class _Group:
             now = time.monotonic()
             self._due = now - (now - self._phase) % PACKET_S
             self._arm(now)
-        self._call(tick, time.monotonic())
+        # By the group's clock: by one of its own, a packet would be due at any moment between two firings, and where
+        # that is near one of them, jitter of 1 ms would have none sent at it and two at the next.
+        self._call(tick, self._due - PACKET_S)
 
     def remove(self, tick: Tick) -> None:
         self.members.pop(tick, None)
