@@ -204,6 +204,7 @@ async def test_messages_are_listed_called_back_and_erased(phone, message):
     for gone in (phone.client.voicemail, phone.client.voicemail_audio, phone.client.erase_voicemail):
         with pytest.raises(ApiError, match="no_such_voicemail"):
             await gone(voicemail_id)
+    await phone.until_told("voicemail.erased")
     kept = await phone.running.host.store.events(None, limit=100_000)
     of_none = [each.type for each in kept if not each.call_id and voicemail_id in str(each.data)]
     assert of_none == ["voicemail.erased"]
