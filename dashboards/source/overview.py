@@ -135,7 +135,9 @@ SLO = (
         "By name and severity; each has a section in the runbook.",
         "short",
         {"{{alertname}} {{severity}}": 'sum by (alertname, severity) (ALERTS{alertstate="firing", job=~"$job"})'},
+        kind="state-timeline",
         width=24,
+        values={"1": ("fires", "red")},
         runbook="alerts",
     ),
 )

@@ -74,7 +74,7 @@ def first_outside(at: datetime, spans: Sequence[Span], zone: ZoneInfo) -> dateti
 
     It goes minute by minute in UTC and looks at the wall clock each time. So an hour that daylight saving leaves out is
     never waited for, and one that comes twice counts both times: what the clock shows is what people go by. A week
-    takes 15 ms, a night 1 ms.
+    takes 17 ms, a night 1 ms.
     """
     moment = at.astimezone(UTC)
     if not is_within(moment, spans, zone):

@@ -132,8 +132,9 @@ async def test_an_answer_that_is_whole_is_no_fault_when_the_connection_breaks_be
         ((b"no HTTP\r\n\r\n",), TransientEngineError, "connection lost"),
         ((HEAD, events('{"choices": [{"delta": {"content": ["Hi"]}}]}'), END), BrokenEngineError, "no text"),
         ((HEAD, events("[]"), END), BrokenEngineError, "understood"),
+        ((HEAD, b'f\r\n{"choices": []}\r\n', END), BrokenEngineError, "in place of a stream"),
     ],
-    ids=["closed", "cut", "no HTTP", "a list", "no object"],
+    ids=["closed", "cut", "no HTTP", "a list", "no object", "no stream"],
 )
 async def test_a_request_that_was_sent_is_never_called_unsent(ask, pieces, error, text):
     async with Server(sends(*pieces)) as server:

@@ -33,8 +33,8 @@ CALLERS = 5
 PLACES = 7
 QUICKER = 10
 """How many times shorter the rules' windows are."""
-CALM_S = 20.0
-PATIENCE_S = 60.0
+CALM_S = 30.0
+PATIENCE_S = 100.0
 """For an alert; its own windows and patience are up to 60 s on the quick clock."""
 
 SETTINGS = (

@@ -63,7 +63,7 @@ async def test_a_browser_that_may_only_use_a_relay_is_understood_and_answered(
         chromium_with_microphone(chromium, microphone) as browser,
     ):
         await browser.page.context.add_init_script(_RELAY_ONLY)
-        await browser.open(host.url)
+        await browser.open(f"{host.url}/#/talk")
         await browser.page.click("#call-button")
         await browser.call_state("connected")
         await browser.voice()

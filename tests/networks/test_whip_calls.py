@@ -139,4 +139,4 @@ async def test_chromium_trickles_every_candidate_and_is_heard(chromium, flite, t
                     assert set(words(QUESTION)) <= set(words(event["data"]["text"]))
                     break
         assert await browser.page.evaluate("testCall.hangUp()") == 200
-        assert browser.complaints == []
+        assert not [each for each in browser.complaints if "/webrtc/" in each]

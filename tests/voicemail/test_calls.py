@@ -16,9 +16,9 @@ from openclaw_actors.cli.main import app
 from openclaw_actors.client import ApiError
 from openclaw_actors.media.clips import read_clip
 from openclaw_actors.testkit.caller import Caller
-from openclaw_actors.testkit.providers.twilio.account import NUMBER
-from openclaw_actors.testkit.providers.twilio.line import Line
-from openclaw_actors.testkit.providers.twilio.script import Script
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.line import Line
+from openclaw_actors.testkit.providers.carrier.script import Script
 from openclaw_actors.testkit.waiting import CallEndedError
 from tests.phone.conftest import API_TOKEN, PERSON, PhoneHost, fresh
 from tests.voicemail.conftest import (
@@ -204,6 +204,7 @@ async def test_messages_are_listed_called_back_and_erased(phone, message):
     for gone in (phone.client.voicemail, phone.client.voicemail_audio, phone.client.erase_voicemail):
         with pytest.raises(ApiError, match="no_such_voicemail"):
             await gone(voicemail_id)
+    await phone.until_told("voicemail.erased")
     kept = await phone.running.host.store.events(None, limit=100_000)
     of_none = [each.type for each in kept if not each.call_id and voicemail_id in str(each.data)]
     assert of_none == ["voicemail.erased"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from openclaw_actors.media.clips import read_clip
-from openclaw_actors.testkit.providers.twilio.script import Script
+from openclaw_actors.testkit.providers.carrier.script import Script
 from tests.phone.conftest import PERSON
 from tests.voicemail.conftest import (
     ANSWER,
     MAILBOX,
     WORDS,
+    answered_message,
     leave_message,
     told_of,
     until_told_of,
@@ -41,25 +42,19 @@ async def test_a_message_is_kept_understood_answered_and_its_caller_hears_the_an
         ]  # fmt: skip
 
 
-async def test_a_machine_is_left_the_answer(message):
-    async with voicemail_host() as phone:
-        phone.twilio.scripts[PERSON] = Script(answered_by="machine_end_beep", verdict_s=0.3)
-        voicemail_id = await leave_message(phone, message)
-        done = await until_told_of(phone, "callback.completed", voicemail_id)
-        assert done.data["result"] == "left"
-        assert phone.said(done.data["call_id"]).endswith(f"Hello again. {ANSWER}")
-
-
-async def test_busy_no_answer_and_the_third_attempt_reaches_them(message):
+async def test_busy_no_answer_and_the_third_attempt_leaves_it_on_a_machine(message):
     async with voicemail_host() as phone:
         phone.twilio.scripts[PERSON] = Script(outcome="busy")
-        voicemail_id = await leave_message(phone, message)
+        voicemail_id = await answered_message(phone, message)
+        await phone.client.call_back(voicemail_id)
         await until_told_of(phone, "callback.missed", voicemail_id)
         phone.twilio.scripts[PERSON] = Script(outcome="no-answer", ring_s=0.01)
         await phone.waits.until(lambda _: len(told_of(phone, "callback.missed", voicemail_id)) == 2, 30, "two missed")
-        phone.twilio.scripts[PERSON] = Script(answered_by="human")
+        phone.twilio.scripts[PERSON] = Script(answered_by="machine_end_beep", verdict_s=0.3)
         done = await until_told_of(phone, "callback.completed", voicemail_id)
-        assert done.data["result"] == "reached"
+        assert done.data["result"] == "left"
+        assert phone.said(done.data["call_id"]).endswith(f"Hello again. {ANSWER}")
         missed = told_of(phone, "callback.missed", voicemail_id)
         assert [(each.data["attempt"], each.data["reason"]) for each in missed] == [(1, "busy"), (2, "no_answer")]
         assert len(phone.twilio.calls) == 3
+        assert (await phone.client.voicemail(voicemail_id))["attempts"] == 3

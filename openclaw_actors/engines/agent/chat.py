@@ -131,10 +131,12 @@ async def stream_answer(
 
 async def _chunks(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[dict[str, Any], None]:
     """The chunks of a streamed answer; a fault that comes as one is raised as the package's error."""
-    events = EventStream()
+    events, began, came = EventStream(), b"", False
     body = response.iter_bytes()
     async for piece in body:
+        began = began or piece.lstrip()[:1]
         for data in events.push(piece):
+            came = True
             if data.startswith("[DONE]"):
                 await _read_to_the_end(body)
                 return
@@ -143,6 +145,8 @@ async def _chunks(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[dict
                 said = error.get("message") if isinstance(error, dict) else error
                 raise openai.APIError(str(said or "an error without a text"), response.http_request, body=error)
             yield chunk
+    if began == b"{" and not came:
+        raise TypeError("one JSON document in place of a stream: the server must know `stream`")
 
 
 def _text(content: object) -> str:
