@@ -144,7 +144,7 @@ class Host:
         self._background(self._render_own_lines())
         self._background(self._render_hold_sounds(disk_pool))
         if self.desk is not None:
-            carrier = (None, None) if self.phone is None else (self.phone.outbound, self.phone.account)
+            carrier = (None, None) if self.phone is None else (self.phone.outbound, self.phone.recordings)
             self.desk.begin(self.board, *carrier)
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
@@ -249,7 +249,7 @@ class Host:
 
     async def _open_phone(self) -> Phone | None:
         """Calls by phone, where a carrier is configured."""
-        if not self.settings.twilio.account_sid:
+        if not self.settings.carriers:
             return None
         phone = Phone(self.settings, self.board, self.hub, self.store, self.desk)
         self._closing.push_async_callback(phone.aclose)

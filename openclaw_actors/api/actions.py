@@ -50,7 +50,8 @@ from openclaw_actors.messages import (
 from openclaw_actors.settings.sections import Limits
 from openclaw_actors.stamps import ulid
 from openclaw_actors.store.store import Store
-from openclaw_actors.telephony.outbound import CARRIERS, Outbound
+from openclaw_actors.telephony.carriers import CARRIERS
+from openclaw_actors.telephony.outbound import Outbound
 
 NOT_TO_BE_CALLED: dict[int, tuple[str, ...]] = {
     403: ("number_not_allowed", "own_number"),

@@ -103,7 +103,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         listening=listening,
         join=JoinDesk(settings.limits, join_tokens),
         health=Health(board, gate, ready),
-        voice=Voice(settings.limits, gate, phone, clock),
+        voice=Voice(settings.limits, gate, phone),
         reference=reference,
         voicemails=VoicemailResources(settings.limits, store, commands, desk),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openclaw_actors.api.actions import NOT_TO_BE_CALLED, Actions
 from openclaw_actors.api.calls import CallResources
+from openclaw_actors.api.carrier_routes import of_carriers
 from openclaw_actors.api.commands import PROBLEMS
 from openclaw_actors.api.event_streams import EventStreams
 from openclaw_actors.api.health import Health
@@ -67,7 +68,7 @@ def all_routes(  # noqa: PLR0913 - one for each part of the API
         *_of_events(streams),
         *_of_listening(listening),
         *_of_host(health, reference),
-        *_of_carriers(voice),
+        *of_carriers(voice),
     )
 
 
@@ -398,63 +399,5 @@ def _of_host(health: Health, reference: Reference) -> tuple[Route, ...]:
             "host",
             "This document.",
             (Answers(200, "OpenAPI 3.1.", OpenApi), Answers(304, "You have it.")),
-        ),
-    )
-
-
-_SIGNED = {401: ("signature_missing", "bad_signature"), 404: ("no_carrier",)}
-_WEBHOOK = {
-    **_SIGNED,
-    400: ("bad_body", "bad_form"),
-    408: ("slow_body",),
-    413: ("body_too_large",),
-    429: ("too_many_webhooks",),
-}
-
-
-def _of_carriers(voice: Voice) -> tuple[Route, ...]:
-    done = "Taken. The same callback is taken once, and answered the same again."
-    callbacks = (
-        ("/voice/status", voice.status, "Twilio tells what has become of a call."),
-        ("/voice/amd", voice.amd, "Twilio tells who or what has answered a call."),
-        ("/voice/recording", voice.recording, "Twilio tells of a recording."),
-        ("/voice/stream-status", voice.stream_status, "Twilio tells what has become of a media stream."),
-    )
-    return (
-        Route(
-            "POST",
-            "/voice/webhook",
-            voice.webhook,
-            "carriers",
-            "Twilio asks what to do with a call that comes in.",
-            (Answers(200, "TwiML. For the same call it is always the same.", content_type="text/xml"),),
-            problems=_WEBHOOK,
-            own_guard=True,
-            detail="Signed by Twilio (X-Twilio-Signature), for the URL that `server.public_url` gives.",
-        ),
-        *(
-            Route(
-                "POST",
-                path,
-                handler,
-                "carriers",
-                summary,
-                (Answers(200, done, content_type="text/xml"),),
-                problems=_WEBHOOK,
-                own_guard=True,
-                detail="Signed as `/voice/webhook`.",
-            )
-            for path, handler, summary in callbacks
-        ),
-        Route(
-            "GET",
-            "/voice/stream",
-            voice.stream,
-            "carriers",
-            "Twilio brings a call's sound: a WebSocket.",
-            (Answers(101, "The stream begins."),),
-            problems={**_SIGNED, 426: ("upgrade_required",)},
-            own_guard=True,
-            detail="Signed as `/voice/webhook`, over the wss URL.",
         ),
     )

@@ -90,7 +90,7 @@ class Checks:
         return await attempt(name, check)
 
     def _of_phone(self) -> list[tuple[str, Check]]:
-        if not self._settings.twilio.account_sid:
+        if not self._settings.carriers:
             return [("phone", self._no_phone)]
         server = self._settings.server
         url = f"http://{_reachable(server.host)}:{server.port}"
@@ -154,7 +154,7 @@ class Checks:
                 "start the host and the proxy or tunnel in front of it, or correct server.public_url",
                 "warning",
             ) from error
-        if status == 404 and self._settings.twilio.account_sid:
+        if status == 404 and self._settings.carriers:
             return f"{url} answers; it does not pass on /livez, which a phone does not need"
         if status != 200:
             raise Fault(f"{url}/livez answers {status}", "let the proxy pass it on to the host", "warning")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
-from twilio.request_validator import RequestValidator
 
 from openclaw_actors.cli.findings import Check, Fault
 from openclaw_actors.client import Client
 from openclaw_actors.errors import OpenclawActorsError
 from openclaw_actors.settings.sections import Settings
-from openclaw_actors.telephony.twilio.rest import OwnNumber, TwilioAccount
-from openclaw_actors.telephony.twilio.urls import Urls
+from openclaw_actors.telephony.carrier import Carrier, OwnNumber
+from openclaw_actors.telephony.carriers import configured
 
 TEST_MESSAGE = "Hello. This is a test call of your voice host. It works. Goodbye."
 
@@ -27,13 +25,13 @@ _CALL_S = 120.0
 
 
 class PhoneChecks:
-    """The checks of one configuration in which ``twilio`` is set.
+    """The checks of one configuration in which a carrier is set.
 
     Args:
         settings: what the host would run with.
         local_url: where the host listens on this machine.
         is_running: whether one does.
-        fix: point the number's webhook here when it is not.
+        fix: let numbers ask this host when they do not.
         call: a number to call; empty: none.
     """
 
@@ -45,125 +43,15 @@ class PhoneChecks:
         self._is_running = is_running
         self._fix = fix
         self._call = call
-        self._urls = Urls(settings.server.public_url)
-        self._number: OwnNumber | None = None
 
     def all(self) -> list[tuple[str, Check]]:
         """Name and check of each, in the order in which a person would repair them."""
-        checks: list[tuple[str, Check]] = [
-            ("twilio account", self._account),
-            ("twilio number", self._own_number),
-            ("twilio webhook", self._webhook),
-            ("carrier to host", self._round_trip),
-            ("media stream", self._stream),
-            ("who may call", self._callers),
-        ]
+        checks: list[tuple[str, Check]] = []
+        for carrier in configured(self._settings).values():
+            of_it = _CarrierChecks(carrier, self._settings, self._local_url, is_running=self._is_running, fix=self._fix)
+            checks += of_it.all()
+        checks.append(("who may call", self._callers))
         return [*checks, ("test call", self._test_call)] if self._call else checks
-
-    # --- at Twilio --------------------------------------------------------------------------------
-
-    async def _account(self) -> str:
-        async with opened(self._settings) as account:
-            said = await account.describe()
-        if "active" not in said:
-            raise Fault(said, "see Twilio's console: only an active account can call")
-        if "trial" in said:
-            raise Fault(
-                said, "a trial account calls verified numbers only, and speaks a notice first: upgrade it", "warning"
-            )
-        return said
-
-    async def _own_number(self) -> str:
-        number = self._settings.twilio.from_number
-        if not number:
-            raise Fault("none is set", "set twilio.from_number to a number of the account's")
-        async with opened(self._settings) as account:
-            self._number = await account.number(number)
-        if self._number is None:
-            raise Fault(f"{number} is not a number of this account", "correct twilio.from_number, or buy the number")
-        return f"{number} is the account's"
-
-    async def _webhook(self) -> str:
-        number, wanted = self._number, self._urls.webhook
-        if number is None:
-            raise Fault("there is no number to look at", "repair that first")
-        if number.voice_url == wanted and number.voice_method == "POST" and not number.application_sid:
-            return f"{number.number} asks {wanted}"
-        found = f"application or trunk {number.application_sid}" if number.application_sid else number.voice_url
-        if not self._fix:
-            raise Fault(
-                f"{number.number} asks {found or 'nobody'} by {number.voice_method}, not {wanted} by POST",
-                "run doctor with --fix, or set it in Twilio's console under the number, Voice Configuration",
-            )
-        async with opened(self._settings) as account:
-            await account.point(number, wanted, self._urls.status)
-        return f"{number.number} asks {wanted} from now on; before it asked {found or 'nobody'}"
-
-    # --- from outside to here ---------------------------------------------------------------------
-
-    async def _round_trip(self) -> str:
-        """A webhook goes out and comes in by the public URL: signed to the host that runs, else with a token to us."""
-        if self._is_running():
-            status, text = await self._post(self._urls.status)
-            if status == 401:
-                raise Fault(
-                    f"{self._urls.status} reaches a host that does not know our signature",
-                    "let the host that runs have this twilio.auth_token and this server.public_url, and the proxy keep "
-                    "the path as it is",
-                )
-            if status != 200 or "<Response" not in text:
-                raise self._astray(status)
-            return f"{self._urls.status} reaches the host that runs, and it knows Twilio's signature"
-        token = secrets.token_urlsafe(16)
-        async with _serving(self._settings, token):
-            status, text = await self._post(self._urls.status)
-        if text != token:
-            raise self._astray(status)
-        return f"{self._urls.status} leads here"
-
-    def _astray(self, status: int) -> Fault:
-        return Fault(
-            f"{self._urls.status} answers {status}, and does not lead to {self._local_url}",
-            "start the tunnel or proxy, and let it pass on /voice/ (docs/phone.md has examples)",
-        )
-
-    async def _post(self, url: str) -> tuple[int, str]:
-        form = {"AccountSid": self._settings.twilio.account_sid, "CallSid": "", "CallStatus": "doctor"}
-        headers = {"X-Twilio-Signature": self._sign(url, form)}
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(url, data=form, headers=headers, allow_redirects=False) as answer,
-            ):
-                return answer.status, await answer.text()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Fault(
-                f"{url} does not answer: {str(error) or 'no answer in time'}",
-                "start the tunnel or proxy, or correct server.public_url",
-            ) from error
-
-    def _sign(self, url: str, form: dict[str, str]) -> str:
-        token = self._settings.twilio.auth_token.get_secret_value()
-        return str(RequestValidator(token).compute_signature(url, form))
-
-    async def _stream(self) -> str:
-        """A WebSocket from outside: proxies need to be told of those."""
-        if not self._is_running():
-            raise Fault("no host is running, so no stream can be opened", "start it, then look again", "warning")
-        url = self._urls.stream
-        headers = {"X-Twilio-Signature": self._sign(url, {})}
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-        try:
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.ws_connect(url, headers=headers):
-                return f"{url} opens"
-        except aiohttp.WSServerHandshakeError as error:
-            raise Fault(
-                f"{url} answers {error.status} in place of 101 (Twilio calls that 31920)",
-                "let the proxy pass on WebSockets: the headers Upgrade and Connection (docs/phone.md has examples)",
-            ) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Fault(f"{url} can't be opened: {error}", "start the tunnel or proxy") from error
 
     # --- policy -----------------------------------------------------------------------------------
 
@@ -213,15 +101,141 @@ class PhoneChecks:
         return f"{self._call} was called and heard the message ({call['end_reason']})"
 
 
+class _CarrierChecks:
+    """The checks of one carrier; see PhoneChecks."""
+
+    def __init__(
+        self, carrier: Carrier, settings: Settings, local_url: str, *, is_running: Callable[[], bool], fix: bool
+    ) -> None:
+        self._carrier = carrier
+        self._settings = settings
+        self._local_url = local_url
+        self._is_running = is_running
+        self._fix = fix
+        self._number: OwnNumber | None = None
+
+    def all(self) -> list[tuple[str, Check]]:
+        """Name and check of each."""
+        name = self._carrier.name
+        return [
+            (f"{name} account", self._account),
+            (f"{name} number", self._own_number),
+            (f"{name} webhook", self._webhook),
+            (f"{name} to host", self._round_trip),
+            (f"{name} media stream", self._stream),
+        ]
+
+    # --- at the carrier ---------------------------------------------------------------------------
+
+    async def _account(self) -> str:
+        async with opened(self._carrier) as carrier:
+            standing = await carrier.describe()
+        if standing.remedy:
+            raise Fault(standing.said, standing.remedy, "warning" if standing.usable else "bad")
+        return standing.said
+
+    async def _own_number(self) -> str:
+        number, key = self._carrier.from_number, f"{self._carrier.name}.from_number"
+        if not number:
+            raise Fault("none is set", f"set {key} to a number of the account's")
+        async with opened(self._carrier) as carrier:
+            self._number = await carrier.number(number)
+        if self._number is None:
+            raise Fault(f"{number} is not a number of this account", f"correct {key}, or buy the number")
+        return f"{number} is the account's"
+
+    async def _webhook(self) -> str:
+        number, wanted = self._number, self._carrier.webhook_url
+        if number is None:
+            raise Fault("there is no number to look at", "repair that first")
+        if number.is_ours:
+            return f"{number.number} asks {wanted}"
+        if not self._fix:
+            raise Fault(
+                f"{number.number} asks {number.asks or 'nobody'}, not {wanted} by POST",
+                f"run doctor with --fix, or set it in {self._carrier.title}'s console (docs/carriers.md tells where)",
+            )
+        async with opened(self._carrier) as carrier:
+            await carrier.point(number)
+        return f"{number.number} asks {wanted} from now on; before it asked {number.asks or 'nobody'}"
+
+    # --- from outside to here ---------------------------------------------------------------------
+
+    async def _round_trip(self) -> str:
+        """A webhook goes out and comes in by the public URL: signed to the host that runs, else with a token to us."""
+        url, body, signed = self._carrier.probe()
+        if not self._is_running():
+            token = secrets.token_urlsafe(16)
+            async with _serving(self._settings, token):
+                status, text, _ = await _post(url, body, signed)
+            if text != token:
+                raise self._astray(url, status)
+            return f"{url} leads here"
+        status, text, demanded = await _post(url, body, signed)
+        title = self._carrier.title
+        if status == 401 and signed:
+            raise Fault(
+                f"{url} reaches a host that does not know our signature",
+                f"let the host that runs have the same [{self._carrier.name}] and the same server.public_url, and the "
+                "proxy keep the path as it is",
+            )
+        if not signed and status == 401 and demanded == self._carrier.name:
+            return f"{url} reaches the host that runs, and it asks for {title}'s signature, which only {title} can make"
+        if status != 200 or text != self._carrier.nothing:
+            raise self._astray(url, status)
+        return f"{url} reaches the host that runs, and it knows {title}'s signature"
+
+    def _astray(self, url: str, status: int) -> Fault:
+        return Fault(
+            f"{url} answers {status}, and does not lead to {self._local_url}",
+            "start the tunnel or proxy, and let it pass on /voice/ (docs/phone.md has examples)",
+        )
+
+    async def _stream(self) -> str:
+        """A WebSocket from outside: proxies need to be told of those."""
+        if not self._is_running():
+            raise Fault("no host is running, so no stream can be opened", "start it, then look again", "warning")
+        url, signed = self._carrier.probe_stream()
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.ws_connect(url, headers=signed):
+                return f"{url} opens"
+        except aiohttp.WSServerHandshakeError as error:
+            demanded = error.headers.get("WWW-Authenticate", "") if error.headers is not None else ""
+            if not signed and error.status == 401 and demanded == self._carrier.name:
+                return f"{url} reaches the host that runs, which lets in calls alone"
+            raise Fault(
+                f"{url} answers {error.status} in place of 101",
+                "let the proxy pass on WebSockets: the headers Upgrade and Connection (docs/phone.md has examples)",
+            ) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Fault(f"{url} can't be opened: {error}", "start the tunnel or proxy") from error
+
+
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[TwilioAccount]:
+async def opened(carrier: Carrier) -> AsyncIterator[Carrier]:
     """The account, for a few requests."""
-    account = TwilioAccount(settings.twilio)
-    await account.open()
+    await carrier.open()
     try:
-        yield account
+        yield carrier
     finally:
-        await account.aclose()
+        await carrier.aclose()
+
+
+async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str]:
+    """Status, body, and whose signature was demanded."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            return answer.status, await answer.text(), answer.headers.get("WWW-Authenticate", "")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Fault(
+            f"{url} does not answer: {str(error) or 'no answer in time'}",
+            "start the tunnel or proxy, or correct server.public_url",
+        ) from error
 
 
 @asynccontextmanager
@@ -232,8 +246,7 @@ async def _serving(settings: Settings, token: str) -> AsyncIterator[None]:
         return web.Response(text=token)
 
     app = web.Application()
-    path = urlsplit(Urls("").status).path
-    app.router.add_post(path, answer)
+    app.router.add_post("/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -15,7 +15,7 @@ import typer
 
 from openclaw_actors.cli.doctor import EXIT_BAD, examine
 from openclaw_actors.cli.faults import EXIT_SETTINGS, settings_faults
-from openclaw_actors.cli.setup_phone import POLICIES, ask_phone, connect_number
+from openclaw_actors.cli.setup_phone import POLICIES, ask_phone, connect_numbers
 
 DEFAULT_FILE = Path("openclaw-actors.toml")
 GATEWAY_URL = "http://127.0.0.1:18789/v1"
@@ -86,9 +86,17 @@ def setup(
     greeting: Annotated[str | None, typer.Option(help="What a caller hears first.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port.")] = None,
+    carrier: Annotated[str | None, typer.Option(help="Calls by phone: none, twilio, telnyx or plivo.")] = None,
     twilio_account_sid: Annotated[str | None, typer.Option(help="Twilio's account SID, for calls by phone.")] = None,
     twilio_auth_token: Annotated[str | None, typer.Option(help="Its auth token.")] = None,
     twilio_number: Annotated[str | None, typer.Option(help="Your number there, in E.164.")] = None,
+    telnyx_api_key: Annotated[str | None, typer.Option(help="Telnyx's API key, for calls by phone.")] = None,
+    telnyx_public_key: Annotated[str | None, typer.Option(help="Its public key.")] = None,
+    telnyx_connection_id: Annotated[str | None, typer.Option(help="The id of its Call Control application.")] = None,
+    telnyx_number: Annotated[str | None, typer.Option(help="Your number there, in E.164.")] = None,
+    plivo_auth_id: Annotated[str | None, typer.Option(help="Plivo's auth ID, for calls by phone.")] = None,
+    plivo_auth_token: Annotated[str | None, typer.Option(help="Its auth token.")] = None,
+    plivo_number: Annotated[str | None, typer.Option(help="Your number there, in E.164.")] = None,
     public_url: Annotated[str | None, typer.Option(help="The https address of your proxy or tunnel.")] = None,
     inbound_policy: Annotated[str | None, typer.Option(help=f"Who may call: {', '.join(POLICIES)}.")] = None,
     allow_from: Annotated[str | None, typer.Option(help="For allowlist: numbers, with commas between.")] = None,
@@ -115,8 +123,7 @@ def setup(
     ask_phone(answers)
     with settings_faults():
         settings = _write(file, answers.tables)
-        if settings.twilio.account_sid:
-            connect_number(settings, yes=answers.yes)
+        connect_numbers(settings, yes=answers.yes)
         findings = examine(settings, source=str(file), as_json=as_json) if check else []
     if not as_json:
         typer.echo(f"Wrote {file}. Start with: openclaw-actors serve --config {file}")

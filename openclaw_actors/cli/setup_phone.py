@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +15,7 @@ from openclaw_actors.cli.faults import EXIT_SETTINGS
 if TYPE_CHECKING:
     from openclaw_actors.cli.setup import Answers
     from openclaw_actors.settings.sections import Settings
+    from openclaw_actors.telephony.carrier import Carrier, OwnNumber
 
 POLICIES = ("allowlist", "open", "disabled")
 
@@ -25,19 +27,38 @@ TUNNELS = {
 """What brings a public https address to a machine at home, and the command that does."""
 
 
+_ACCOUNTS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
+    "twilio": (
+        ("account_sid", "Twilio's account SID", False),
+        ("auth_token", "Its auth token", True),
+    ),
+    "telnyx": (
+        ("api_key", "Telnyx's API key", True),
+        ("public_key", "Its public key", False),
+        ("connection_id", "The id of its Call Control application", False),
+    ),
+    "plivo": (
+        ("auth_id", "Plivo's auth ID", False),
+        ("auth_token", "Its auth token", True),
+    ),
+}
+"""What is asked of each carrier, and whether it is hidden; by the first, given as a flag, the carrier is chosen."""
+
+
 def ask_phone(answers: Answers) -> None:
-    """An account at Twilio, and who may call and be called; nothing when there is none."""
-    account = answers.ask("twilio_account_sid", "Twilio's account SID, for calls by phone (empty: none)", "")
-    if not account:
+    """Accounts at carriers, and who may call and be called; nothing when there is none."""
+    given = [name for name, keys in _ACCOUNTS.items() if answers.given.get(f"{name}_{keys[0][0]}")]
+    if not given:
+        chosen = answers.choose("carrier", "Calls by phone, over which carrier?", ("none", *_ACCOUNTS), "none")
+        given = [] if chosen == "none" else [chosen]
+    for name in given:
+        _ask_account(answers, name)
+    if not given:
         return
-    answers.put("twilio.account_sid", account)
-    answers.put("twilio.auth_token", answers.ask("twilio_auth_token", "Its auth token", "", hide=True))
-    number = answers.ask("twilio_number", "Your number there, such as +15550100001", "")
-    answers.put("twilio.from_number", number)
     if answers.given.get("public_url") is None:
         _hint_at_tunnels(answers)
     answers.put(
-        "server.public_url", answers.ask("public_url", "The https address under which Twilio reaches this host", "")
+        "server.public_url", answers.ask("public_url", "The https address under which carriers reach this host", "")
     )
     policy = answers.choose("inbound_policy", "Who may call?", POLICIES, "allowlist")
     answers.put("numbers.inbound_policy", policy if policy != "allowlist" else None)
@@ -55,6 +76,13 @@ def ask_phone(answers: Answers) -> None:
         typer.echo("Programs and pages must show the token that stands in the file, at auth.tokens.", err=True)
 
 
+def _ask_account(answers: Answers, carrier: str) -> None:
+    for key, asked, hidden in _ACCOUNTS[carrier]:
+        answers.put(f"{carrier}.{key}", answers.ask(f"{carrier}_{key}", asked, "", hide=hidden))
+    number = answers.ask(f"{carrier}_number", "Your number there, such as +15550100001", "")
+    answers.put(f"{carrier}.from_number", number)
+
+
 def _list(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
@@ -62,49 +90,54 @@ def _list(text: str) -> list[str]:
 def _hint_at_tunnels(answers: Answers) -> None:
     port = answers.tables.get("server", {}).get("port", 8080)
     typer.echo(
-        "Twilio must reach this machine by https. Without a proxy of your own, a tunnel brings it here:", err=True
+        "Carriers must reach this machine by https. Without a proxy of your own, a tunnel brings it here:", err=True
     )
     for name, command in TUNNELS.items():
         there = "" if shutil.which(name) else "   (not installed)"
         typer.echo(f"  {command.format(port=port)}{there}", err=True)
 
 
-def connect_number(settings: Settings, *, yes: bool) -> None:
-    """Point the number's webhook here, and show what Twilio will be answered.
+def connect_numbers(settings: Settings, *, yes: bool) -> None:
+    """Let each carrier's number ask this host, and show what it will be answered.
 
     Raises:
-        typer.Exit: Twilio refuses; the file is written all the same.
+        typer.Exit: a carrier refuses; the file is written all the same.
     """
-    # Only now: what speaks with Twilio takes 0.5 s to import.
-    from openclaw_actors.errors import RefusalError  # noqa: PLC0415 - see above
-    from openclaw_actors.telephony.twilio import twiml  # noqa: PLC0415 - see above
-    from openclaw_actors.telephony.twilio.urls import Urls  # noqa: PLC0415 - see above
+    # Only now: what speaks with carriers takes 0.5 s to import.
+    from openclaw_actors.telephony.carriers import configured  # noqa: PLC0415 - see above
 
-    urls = Urls(settings.server.public_url)
-    number = settings.twilio.from_number
-    if not number or not (yes or typer.confirm(f"Let {number} ask {urls.webhook} at Twilio?", default=True, err=True)):
-        typer.echo(f"In Twilio's console, let the number's voice webhook be {urls.webhook} (HTTP POST).", err=True)
+    for carrier in configured(settings).values():
+        _connect(carrier, yes=yes)
+
+
+def _connect(carrier: Carrier, *, yes: bool) -> None:
+    from openclaw_actors.errors import RefusalError  # noqa: PLC0415 - as in connect_numbers
+
+    url, number, title = carrier.webhook_url, carrier.from_number, carrier.title
+    if not number or not (yes or typer.confirm(f"Let {number} ask {url} at {title}?", default=True, err=True)):
+        typer.echo(f"In {title}'s console, let the number's voice webhook be {url} (HTTP POST).", err=True)
         return
     try:
-        before = asyncio.run(_point(settings, urls))
+        found = asyncio.run(_point(carrier))
     except RefusalError as error:
         typer.echo(f"error: the number's webhook could not be set: {error.detail}", err=True)
         raise typer.Exit(EXIT_SETTINGS) from error
-    if before is None:
-        typer.echo(f"error: {number} is not a number of this account; correct twilio.from_number", err=True)
+    if found is None:
+        typer.echo(f"error: {number} is not a number of this account; correct {carrier.name}.from_number", err=True)
         raise typer.Exit(EXIT_SETTINGS)
-    typer.echo(f"{number} asks {urls.webhook} from now on; before it asked {before or 'nobody'}.", err=True)
-    typer.echo("A caller's webhook will be answered with:", err=True)
-    typer.echo(twiml.connect_stream(urls, "a-new-one-for-each-call"), err=True)
+    typer.echo(f"{number} asks {url} from now on; before it asked {found.asks or 'nobody'}.", err=True)
+    document = carrier.connect("", "a-new-one-for-each-call").text
+    if document != carrier.nothing:
+        typer.echo("A caller's webhook will be answered with:", err=True)
+        typer.echo(document, err=True)
 
 
-async def _point(settings: Settings, urls: Any) -> str | None:
-    """Point the number's webhook here; where it pointed before, None when it is not the account's."""
-    from openclaw_actors.cli.phone_checks import opened  # noqa: PLC0415 - as in connect_number
+async def _point(carrier: Carrier) -> OwnNumber | None:
+    """Let the number ask this host; what it asked before, None when it is not the account's."""
+    from openclaw_actors.cli.phone_checks import opened  # noqa: PLC0415 - as in connect_numbers
 
-    async with opened(settings) as account:
-        number = await account.number(settings.twilio.from_number)
-        if number is None:
-            return None
-        await account.point(number, urls.webhook, urls.status)
-        return number.voice_url
+    async with opened(carrier):
+        number = await carrier.number(carrier.from_number)
+        if number is not None:
+            await carrier.point(number)
+        return number

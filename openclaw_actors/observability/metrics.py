@@ -26,7 +26,8 @@ GCCollector(registry=REGISTRY)
 _PREFIX = "openclaw_actors"
 
 STAGES = ("transport", "turns", "stt", "agent", "tts")
-TRANSPORTS = ("webrtc", "twilio")
+CARRIERS = ("twilio", "telnyx", "plivo")
+TRANSPORTS = ("webrtc", *CARRIERS)
 DIRECTIONS = ("inbound", "outbound")
 
 # The goal is 0.4 s and the peers' medians lie at 0.6-1.7 s, so the buckets are dense from 0.2 to 1.
@@ -222,7 +223,7 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
         {"result": ("completed", "limit", "disk_full", "disk_slow", "failed", "recovered")},
     ),
     (tts_cache_requests_total, {"result": ("memory", "disk", "miss")}),
-    (webhook_signature_failures_total, {"carrier": ("twilio",)}),
+    (webhook_signature_failures_total, {"carrier": CARRIERS}),
     (voicemails_total, {"result": _VOICEMAILS}),
     (webhook_deliveries_total, {"result": ("delivered", "failed", "blocked", "gone", "given_up")}),
 )

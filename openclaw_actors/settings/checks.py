@@ -6,7 +6,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from openclaw_actors.settings.hours import Span, first_outside, named_zone, parse_span
 from openclaw_actors.settings.keys import Key, all_keys
 from openclaw_actors.settings.numbers import WITHHELD, is_e164, tidy
-from openclaw_actors.settings.sections import IceServer, Settings, Voicemail, Webhooks
+from openclaw_actors.settings.sections import IceServer, Section, Settings, Voicemail, Webhooks
 
 _PIN = re.compile(r"[0-9]{4,12}")
 """Three tries at four digits: a stranger gets in once in 3,333 calls."""
@@ -41,7 +41,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _of_origins(settings)
     yield from _of_webrtc(settings)
     yield from _of_engines(settings)
-    yield from _of_twilio(settings)
+    yield from _of_carriers(settings)
     yield from _of_phone_numbers(settings)
     yield from _of_voicemail(settings.voicemail)
     yield from _of_webhooks(settings.webhooks)
@@ -185,28 +185,73 @@ def _of_engines(settings: Settings) -> Iterator[Conflict]:
         yield Conflict(("agent", "openai", "model"), "it is missing; name a model that agent.openai.base_url serves")
 
 
-def _of_twilio(settings: Settings) -> Iterator[Conflict]:
+_ACCOUNTS: Mapping[str, Mapping[str, str]] = {
+    "twilio": {
+        "account_sid": "it begins with AC and stands in Twilio's console",
+        "auth_token": "without it nobody could tell Twilio's webhooks from anybody else's; "
+        "the primary one stands in Twilio's console",
+    },
+    "telnyx": {
+        "api_key": "it begins with KEY and is made in Telnyx's portal, under API Keys",
+        "public_key": "without it nobody could tell Telnyx's webhooks from anybody else's; "
+        "it stands in Telnyx's portal, under Keys & Credentials, Public Key",
+        "connection_id": "it is the id of your Call Control application, in Telnyx's portal under Voice",
+    },
+    "plivo": {
+        "auth_id": "it begins with MA and stands in Plivo's console",
+        "auth_token": "without it nobody could tell Plivo's webhooks from anybody else's; it stands in Plivo's console",
+    },
+}
+"""What each carrier can't do without, and where it is found."""
+
+
+def _of_carriers(settings: Settings) -> Iterator[Conflict]:
     """All or nothing: what can't be verified is never answered, so half a configuration would take no call."""
-    twilio, url = settings.twilio, settings.server.public_url
-    token = twilio.auth_token.get_secret_value()
-    if not (twilio.account_sid or token or twilio.from_number):
-        return
-    if not twilio.account_sid:
-        yield Conflict(("twilio", "account_sid"), "it is missing; it begins with AC and stands in Twilio's console")
-    if not token:
-        yield Conflict(
-            ("twilio", "auth_token"),
-            "it is missing: without it nobody could tell Twilio's webhooks from anybody else's; "
-            "the primary one stands in Twilio's console",
-        )
+    asked = [name for name in _ACCOUNTS if _is_begun(getattr(settings, name))]
+    for name in asked:
+        section = getattr(settings, name)
+        for key, where in _ACCOUNTS[name].items():
+            if not _plain(getattr(section, key)):
+                yield Conflict((name, key), f"it is missing; {where}")
+        url = section.api_base_url
+        if url and not _is_url(url, ("http", "https")):
+            yield Conflict((name, "api_base_url"), "it must be a URL, or be left out")
+    if settings.telnyx.public_key and not _is_public_key(settings.telnyx.public_key):
+        yield Conflict(("telnyx", "public_key"), "it must be 32 bytes in base64, 44 characters, as the portal shows it")
+    wanted: dict[Key, str] = {("outbound", "carrier"): settings.outbound.carrier}
+    wanted |= {("numbers", "routes", each, "carrier"): route.carrier for each, route in settings.numbers.routes.items()}
+    for place, name in wanted.items():
+        if name and name not in asked:
+            yield Conflict(place, f"{name} is not configured; fill in the section [{name}], or leave this out")
+    if asked:
+        yield from _of_public_url(settings.server.public_url)
+
+
+def _of_public_url(url: str) -> Iterator[Conflict]:
     if not url:
         yield Conflict(
             ("server", "public_url"),
-            "it is missing: Twilio calls it, and signs it; write the address of your proxy or tunnel, "
+            "it is missing: your carrier calls it, and signs it; write the address of your proxy or tunnel, "
             "such as https://voice.example.org",
         )
     elif _is_url(url, ("http",)) and not is_loopback(urlsplit(url).hostname or ""):
-        yield Conflict(("server", "public_url"), "it must begin with https://: Twilio's media streams take wss alone")
+        yield Conflict(("server", "public_url"), "it must begin with https://: carriers' media streams take wss alone")
+
+
+def _is_begun(section: Section) -> bool:
+    """Whether anything of an account is filled in."""
+    return any(_plain(getattr(section, key)) for key in type(section).model_fields if key != "api_base_url")
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except binascii.Error:
+        return False
 
 
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,13}")
@@ -214,10 +259,12 @@ _PREFIX = re.compile(r"\+[1-9][0-9]{0,13}")
 
 def _of_phone_numbers(settings: Settings) -> Iterator[Conflict]:
     """What is no number would match nobody, and its owner would not know why nobody can call."""
-    numbers, number = settings.numbers, settings.twilio.from_number
+    numbers = settings.numbers
     written = "write it in E.164, such as +15550100001: a plus, the country, no spaces"
-    if number and not is_e164(number):
-        yield Conflict(("twilio", "from_number"), f"{number!r} is no number; {written}")
+    for name in _ACCOUNTS:
+        number = getattr(settings, name).from_number
+        if number and not is_e164(number):
+            yield Conflict((name, "from_number"), f"{number!r} is no number; {written}")
     for index, caller in enumerate(numbers.allow_from):
         if not is_e164(caller):
             yield Conflict(("numbers", "allow_from", index), f"{caller!r} is no number; {written}")

@@ -427,6 +427,8 @@ class NumberRoute(Section):
     greeting: str | None = None
     """Empty: none; absent: ``agent.greeting``."""
     language: str = ""
+    carrier: Literal["", "twilio", "telnyx", "plivo"] = ""
+    """Where the number is, for calls from it; empty: at the carrier that calls are placed over anyway."""
     voicemail: bool = False
     """Its callers leave a message, always (``[voicemail]``)."""
 
@@ -460,6 +462,8 @@ class Outbound(Section):
     """What is done when a machine answers; finding out costs a fee at the carrier, and takes no time of a person's."""
     machine_message: str = "Hello. I wanted to talk to you, and will call again."
     """Left on a machine by a call that was placed without a message of its own."""
+    carrier: Literal["", "twilio", "telnyx", "plivo"] = ""
+    """Over which calls are placed that name no number to call from; empty: the first that is configured."""
 
 
 VoicemailCause = Literal["always", "full", "draining", "closed", "agent_down"]
@@ -529,6 +533,29 @@ class Twilio(Section):
     api_base_url: str = "https://api.twilio.com"
 
 
+class Telnyx(Section):
+    """An account at telnyx.com and its Call Control application; all of it and ``server.public_url`` are needed."""
+
+    api_key: SecretStr = SecretStr("")
+    public_key: str = ""
+    """With which webhooks are verified (Ed25519): 32 bytes in base64, as the portal shows it."""
+    connection_id: str = ""
+    """The application's id."""
+    from_number: str = ""
+    api_base_url: str = ""
+    """Empty: Telnyx's own."""
+
+
+class Plivo(Section):
+    """An account at plivo.com; calls by phone need all of it and ``server.public_url``."""
+
+    auth_id: str = ""
+    auth_token: SecretStr = SecretStr("")
+    from_number: str = ""
+    api_base_url: str = ""
+    """Empty: Plivo's own."""
+
+
 class Webhooks(Section):
     """Where events are posted to."""
 
@@ -588,7 +615,19 @@ class Settings(Section):
     outbound: Outbound = Outbound()
     voicemail: Voicemail = Voicemail()
     twilio: Twilio = Twilio()
+    telnyx: Telnyx = Telnyx()
+    plivo: Plivo = Plivo()
     store: StoreSettings = StoreSettings()
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     traces: Traces = Traces()
+
+    @property
+    def carriers(self) -> tuple[str, ...]:
+        """The carriers that are configured, in the order of the file."""
+        known = {
+            "twilio": self.twilio.account_sid,
+            "telnyx": self.telnyx.api_key.get_secret_value(),
+            "plivo": self.plivo.auth_id,
+        }
+        return tuple(name for name, account in known.items() if account)

@@ -57,13 +57,13 @@ class Numbers:
 
     Args:
         settings: the section ``numbers``.
-        own: the host's own number.
+        own: the host's own numbers, one at each carrier.
     """
 
-    def __init__(self, settings: NumberSettings, own: str = "") -> None:
+    def __init__(self, settings: NumberSettings, *own: str) -> None:
         self._settings = settings
         self._routes = {tidy(number): route for number, route in settings.routes.items()}
-        self.own = frozenset({own, *self._routes} - {""})
+        self.own = frozenset({*own, *self._routes} - {""})
         """All numbers that are the host's."""
         self._allowed = frozenset(settings.allow_from)
         self._dialled: deque[float] = deque()
@@ -129,6 +129,11 @@ class Numbers:
             greeting=route.greeting,
             max_duration_s=limit,
         )
+
+    def carrier_of(self, number: str) -> str:
+        """At which carrier its route says that ``number`` is; empty: it does not say."""
+        route = self._routes.get(tidy(number))
+        return route.carrier if route is not None else ""
 
     # --- how much ---------------------------------------------------------------------------------
 

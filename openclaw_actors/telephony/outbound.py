@@ -16,21 +16,20 @@ from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import AnsweringMachine, Settings
 from openclaw_actors.store.store import Store
+from openclaw_actors.telephony.carrier import Carrier, CarrierError, Dial
+from openclaw_actors.telephony.leg import Leg
 from openclaw_actors.telephony.numbers import Numbers, Refused
-from openclaw_actors.telephony.outcomes import CALL, Outcomes, Placed
+from openclaw_actors.telephony.outcomes import Outcomes, Placed
 from openclaw_actors.telephony.pending import Expected, Pending
-from openclaw_actors.telephony.twilio import twiml
-from openclaw_actors.telephony.twilio.leg import TwilioLeg
-from openclaw_actors.telephony.twilio.rest import CarrierError, Dial, TwilioAccount
-from openclaw_actors.telephony.twilio.urls import Urls
 from openclaw_actors.transports.media_streams.peer import MediaStreamPeer
 
 _log = get_logger(__name__)
 
-CARRIERS = ("twilio",)
-"""The transports of calls by phone."""
 RING_GRACE_S = 10
 """The carrier gives up ringing by itself; we do only when it has not said so."""
+
+_MACHINE: Mapping[str, Literal["", "start", "end"]] = {"off": "", "hang_up": "start", "leave_message": "end"}
+"""What is to be found out of who answers, by ``outbound.answering_machine``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Order:
 
     Args:
         to: whom to call, in E.164.
-        sender: one of the host's own numbers; empty: ``twilio.from_number``.
+        sender: one of the host's own numbers; empty: that of the carrier over which calls are placed.
         mode: ``notify`` says ``message`` and hangs up; ``voicemail`` says it and takes a message.
         message: said first.
         agent: whom the agent engine asks; empty: as the sender's route says.
@@ -63,7 +62,7 @@ class Order:
 
 
 class Outbound:
-    """Places one host's calls over Twilio. All of it on the event loop.
+    """Places one host's calls. All of it on the event loop.
 
     Args:
         settings: all settings.
@@ -71,8 +70,7 @@ class Outbound:
         store: their records.
         numbers: whom we may call.
         pending: where calls wait for their media.
-        account: at the carrier.
-        urls: where the carrier finds us.
+        carriers: by name, those that are configured.
         outcomes: follows what was placed.
     """
 
@@ -84,8 +82,7 @@ class Outbound:
         store: Store,
         numbers: Numbers,
         pending: Pending,
-        account: TwilioAccount,
-        urls: Urls,
+        carriers: Mapping[str, Carrier],
         outcomes: Outcomes,
     ) -> None:
         self._settings = settings
@@ -93,8 +90,7 @@ class Outbound:
         self._store = store
         self._numbers = numbers
         self._pending = pending
-        self._account = account
-        self._urls = urls
+        self._carriers = carriers
         self._outcomes = outcomes
 
     # --- placing ----------------------------------------------------------------------------------
@@ -110,9 +106,10 @@ class Outbound:
         Raises:
             RefusalError: 403, 422 or 429, with the reason.
         """
-        sender = sender or self._settings.twilio.from_number
+        carrier = self._over(sender)
+        sender = sender or carrier.from_number
         if not sender:
-            raise _refuse(422, "from_not_ours", "No number calls: give from, or set twilio.from_number.")
+            raise _refuse(422, "from_not_ours", f"No number calls: give from, or set {carrier.name}.from_number.")
         if sender not in self._numbers.own:
             ours = ", ".join(sorted(self._numbers.own))
             raise _refuse(422, "from_not_ours", f"{sender} is not a number of this host's; these are {ours}.")
@@ -139,11 +136,12 @@ class Outbound:
         Raises:
             RefusalError: nobody was called.
         """
-        sender = order.sender or self._settings.twilio.from_number
+        carrier = self._over(order.sender)
+        sender = order.sender or carrier.from_number
         self.check(order.to, sender)
-        admission = self._board.admit("twilio", "outbound")
+        admission = self._board.admit(carrier.name, "outbound")
         self._numbers.dialled(time.monotonic())
-        placed = self._prepare(order, sender)
+        placed = self._prepare(order, carrier, sender)
         ring_s = self._settings.outbound.ring_timeout_s
         try:
             async with asyncio.timeout(self._settings.limits.setup_timeout_s):
@@ -177,12 +175,22 @@ class Outbound:
         await self._dial(call_id, placed, order, sender)
         return call_id
 
-    def _prepare(self, order: Order, sender: str) -> Placed:
-        peer = MediaStreamPeer("twilio")
-        peer.leg = leg = TwilioLeg(self._account, caller_id=sender, time_limit_s=longest_s(self._settings))
+    def _over(self, sender: str) -> Carrier:
+        """The carrier at which ``sender`` is; for any other, and for none, that over which calls are placed."""
+        settings = self._settings
+        for carrier in self._carriers.values():
+            if sender and carrier.from_number == sender:
+                return carrier
+        named = self._numbers.carrier_of(sender) or settings.outbound.carrier
+        return self._carriers[named] if named else next(iter(self._carriers.values()))
+
+    def _prepare(self, order: Order, carrier: Carrier, sender: str) -> Placed:
+        peer = MediaStreamPeer(carrier.name)
+        peer.leg = leg = Leg(carrier, caller_id=sender, time_limit_s=longest_s(self._settings))
         machine = order.answering_machine or self._settings.outbound.answering_machine
         # Whoever or whatever answers may leave a message.
-        return Placed(order.mode, order.message, peer, leg, "off" if order.mode == "voicemail" else machine)
+        machine = "off" if order.mode == "voicemail" else machine
+        return Placed(order.mode, order.message, carrier, peer, leg, machine)
 
     def _profile(self, order: Order, sender: str) -> CallProfile:
         profile = self._numbers.profile(sender)
@@ -210,19 +218,18 @@ class Outbound:
         outbound = self._settings.outbound
         expected = Expected(sender, order.to, peer=placed.peer, call_id=call_id)
         token = placed.token = self._pending.expect(expected, outbound.ring_timeout_s + 2 * RING_GRACE_S)
-        amd = {"off": "", "hang_up": "Enable", "leave_message": "DetectMessageEnd"}[placed.answering_machine]
+        carrier = placed.carrier
         dial = Dial(
             order.to,
             sender,
-            twiml.connect_stream(self._urls, token),
-            f"{self._urls.status}?{CALL}={call_id}",
+            call_id,
+            token,
             outbound.ring_timeout_s,
             math.ceil(longest_s(self._settings)),
-            amd,
-            f"{self._urls.amd}?{CALL}={call_id}",
+            _MACHINE[placed.answering_machine],
         )
         try:
-            call_sid = await self._account.place(dial)
+            carrier_call_id = await carrier.place(dial)
         except CarrierError as error:
             if placed.leg.is_dialled:
                 return  # the answer was lost, but a callback has come: it goes on
@@ -238,9 +245,12 @@ class Outbound:
         except BaseException:
             placed.peer.ended("failed", "internal_error")
             raise
-        self._pending.name(token, call_sid)
-        await self._board.tell(call_id, Dialled(call_sid))
-        await placed.leg.dialled(call_sid)
+        if carrier.abilities.names_placed_calls:
+            self._pending.name(token, carrier_call_id)
+            await self._board.tell(call_id, Dialled(carrier_call_id))
+        elif placed.leg.is_dialled:
+            return  # a callback has told its name already; what was answered is another
+        await placed.leg.dialled(carrier_call_id)
 
 
 def longest_s(settings: Settings) -> float:

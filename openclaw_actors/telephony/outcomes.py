@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,27 +12,15 @@ from openclaw_actors.actors.board import Board
 from openclaw_actors.messages import Announce, AnsweredBy, Dialled, Event
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import AnsweringMachine, Outbound
+from openclaw_actors.telephony.carrier import Carrier, CarrierError, Over, Progress
+from openclaw_actors.telephony.leg import Leg
 from openclaw_actors.telephony.pending import Pending
-from openclaw_actors.telephony.twilio.leg import TwilioLeg
-from openclaw_actors.telephony.twilio.rest import CarrierError, TwilioAccount
 from openclaw_actors.transports.media_streams.peer import MediaStreamPeer
 
 _log = get_logger(__name__)
 
-CALL = "call"
-"""The name, in callbacks' URLs, of our own name for the call: a callback may be here before the CallSid is."""
-VERDICT_S = 35.0
-"""A message waits so long for who has answered: Twilio says "unknown" after 30 s (MachineDetectionTimeout)."""
 _KNOWN_ENDS = 1000
 """Calls of which the carrier has said that they are over: what it says of them later is late."""
-
-_ENDS = {
-    "completed": ("completed", "caller_hangup"),
-    "busy": ("busy", "busy"),
-    "no-answer": ("no-answer", "no_answer"),
-    "canceled": ("canceled", "canceled"),
-    "failed": ("failed", "carrier_failed"),
-}
 
 
 @dataclass(slots=True)
@@ -42,6 +30,7 @@ class Placed:
     Args:
         mode: ``notify`` says ``message`` and hangs up; ``voicemail`` takes a message.
         message: what was to be said; it is what is left on a machine.
+        carrier: over which it is placed.
         peer: its far end.
         leg: its call at the carrier.
         answering_machine: what is done when a machine answers.
@@ -51,8 +40,9 @@ class Placed:
 
     mode: Literal["conversation", "notify", "voicemail"]
     message: str
+    carrier: Carrier
     peer: MediaStreamPeer
-    leg: TwilioLeg
+    leg: Leg
     answering_machine: AnsweringMachine = "off"
     token: str = ""
     decided: bool = False
@@ -70,7 +60,6 @@ class Outcomes:
         settings: the section ``outbound``.
         board: the host's calls.
         pending: where calls wait for their media.
-        account: at the carrier.
         spawn: runs what takes time.
     """
 
@@ -79,13 +68,11 @@ class Outcomes:
         settings: Outbound,
         board: Board,
         pending: Pending,
-        account: TwilioAccount,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._settings = settings
         self._board = board
         self._pending = pending
-        self._account = account
         self._spawn = spawn
         self._placed: dict[str, Placed] = {}
         self._over: deque[str] = deque(maxlen=_KNOWN_ENDS)
@@ -104,49 +91,62 @@ class Outcomes:
             self._pending.withdraw(placed.token)
         elif event.type == "call.answered" and placed.mode == "notify" and placed.asks_who_answers:
             # Should the verdict never come, the message is for whoever is there.
-            asyncio.get_running_loop().call_later(VERDICT_S, self._decide, event.call_id, "unknown")
+            wait_s = placed.carrier.abilities.verdict_s
+            asyncio.get_running_loop().call_later(wait_s, self._decide, event.call_id, "unknown")
 
     # --- states -----------------------------------------------------------------------------------
 
-    def on_status(self, form: Mapping[str, str], call_id: str) -> None:
-        """The state of a call that we have placed (StatusCallback); ``call_id`` is what the callback's URL names."""
-        call_sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
+    def on_state(self, carrier: Carrier, state: Progress | Over, call_id: str, carrier_call_id: str) -> None:
+        """The state of a call that we have placed; ``call_id`` is what the callback's URL names."""
         placed = self._placed.get(call_id)
-        if status in _ENDS:
+        if placed is not None and placed.carrier is not carrier:
+            return  # it is not this carrier's to speak of
+        if isinstance(state, Over):
             self._over.append(call_id)
             if placed is not None:
-                end, reason = _ENDS[status]
-                code = form.get("ErrorCode") or form.get("SipResponseCode") if status == "failed" else ""
-                placed.peer.ended(end, f"{reason}:{code}" if code else reason)
+                placed.peer.ended(state.status, state.reason)
         elif placed is not None:
-            self._spawn(self._progress(call_id, placed, call_sid, rings=status == "ringing"))
+            self._spawn(self._progress(call_id, placed, carrier_call_id, rings=state.rings))
         elif call_id not in self._over:
-            self._spawn(self._hang_up_stray(call_id, call_sid))
+            self._spawn(self._hang_up_stray(carrier, call_id, carrier_call_id))
 
-    async def _progress(self, call_id: str, placed: Placed, call_sid: str, *, rings: bool) -> None:
-        await self._board.tell(call_id, Dialled(call_sid))
-        await placed.leg.dialled(call_sid)
+    def on_picked(self, carrier: Carrier, call_id: str, carrier_call_id: str) -> str:
+        """Somebody has taken the call, and its carrier asks what to do: the document, the same each time it asks."""
+        placed = self._placed.get(call_id)
+        if placed is None or placed.carrier is not carrier:
+            return carrier.reject(carrier_call_id, "rejected").text
+        self._pending.name(placed.token, carrier_call_id)
+        self._spawn(self._progress(call_id, placed, carrier_call_id, rings=False))
+        return carrier.connect(carrier_call_id, placed.token).text
+
+    async def _progress(self, call_id: str, placed: Placed, carrier_call_id: str, *, rings: bool) -> None:
+        await self._board.tell(call_id, Dialled(carrier_call_id))
+        await placed.leg.dialled(carrier_call_id)
         if rings:
             placed.peer.ringing()
 
-    async def _hang_up_stray(self, call_id: str, call_sid: str) -> None:
+    async def _hang_up_stray(self, carrier: Carrier, call_id: str, carrier_call_id: str) -> None:
         """End a call that is over for us: its placing broke off, or this host was killed and started anew."""
-        _log.warning("a call at the carrier that is over here is hung up", call_id=call_id, carrier_call_id=call_sid)
-        await self.hang_up_left([call_sid])
+        _log.warning(
+            "a call at the carrier that is over here is hung up", call_id=call_id, carrier_call_id=carrier_call_id
+        )
+        await self.hang_up_left(carrier, [carrier_call_id])
 
-    async def hang_up_left(self, call_sids: list[str]) -> None:
+    async def hang_up_left(self, carrier: Carrier, carrier_call_ids: list[str]) -> None:
         """Hang up what is left at the carrier of calls that are over."""
-        for call_sid in call_sids:
+        for carrier_call_id in carrier_call_ids:
             try:
-                await TwilioLeg(self._account, call_sid).hang_up()
+                await Leg(carrier, carrier_call_id).hang_up()
             except CarrierError as error:
-                _log.error("a call is left at the carrier", carrier_call_id=call_sid, detail=error.detail)
+                _log.error("a call is left at the carrier", carrier_call_id=carrier_call_id, detail=error.detail)
 
     # --- machines ---------------------------------------------------------------------------------
 
-    def on_amd(self, form: Mapping[str, str], call_id: str) -> None:
-        """Who has answered (AsyncAmdStatusCallback): human, machine_…, fax or unknown."""
-        self._decide(call_id, form.get("AnsweredBy", "unknown"))
+    def on_verdict(self, carrier: Carrier, what: str, call_id: str) -> None:
+        """Who has answered, as of ``Verdict``."""
+        placed = self._placed.get(call_id)
+        if placed is not None and placed.carrier is carrier:
+            self._decide(call_id, what)
 
     def _decide(self, call_id: str, answered_by: str) -> None:
         placed = self._placed.get(call_id)

@@ -83,15 +83,23 @@ class Pending:
         if waiting is not None:
             waiting.carrier_call_id = carrier_call_id
 
+    def knows(self, token: str) -> bool:
+        """Whether a call waits behind this token, which is not used up by that."""
+        return self._find(token) is not None
+
+    def _find(self, token: str) -> str | None:
+        found = None
+        for known in [*self._waiting]:  # all are compared: time does not tell how much of one was right
+            if hmac.compare_digest(known.encode(), token.encode()):
+                found = known
+        return found
+
     def claim(self, token: str, carrier_call_id: str) -> Expected | None:
         """The call whose stream this is, once; None: there is none, or the token is another call's.
 
         A token that comes with the wrong call is spent: somebody has it who should not.
         """
-        found = None
-        for known in [*self._waiting]:  # all are compared: time does not tell how much of one was right
-            if hmac.compare_digest(known.encode(), token.encode()):
-                found = known
+        found = self._find(token)
         if found is None:
             return None
         waiting = self._waiting[found]

@@ -12,6 +12,7 @@ from openclaw_actors.messages import Carriage, Dialled
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Limits
+from openclaw_actors.telephony.carrier import TOKEN
 from openclaw_actors.telephony.crowd import Crowd
 from openclaw_actors.telephony.pending import Expected, Pending
 from openclaw_actors.transports.media_streams.framing import Connected, Framing, Ignored, Started
@@ -33,7 +34,6 @@ class Streams:
 
     Args:
         framing: the carrier's.
-        token: the name of the stream's parameter that holds the token.
         board: the host's calls.
         pending: the calls that wait for a stream.
         new_leg: what ends and transfers a call at the carrier, by the carrier's name for it.
@@ -44,7 +44,6 @@ class Streams:
     def __init__(
         self,
         framing: Framing,
-        token: str,
         board: Board,
         pending: Pending,
         new_leg: Callable[[str], CarrierLeg | None],
@@ -53,7 +52,6 @@ class Streams:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._framing = framing
-        self._token = token
         self._board = board
         self._pending = pending
         self._new_leg = new_leg
@@ -61,16 +59,17 @@ class Streams:
         self._clock = clock
         self._unstarted = Crowd(limits.pending_streams, limits.carrier_requests_per_address)
 
-    async def serve(self, socket: Socket, address: str) -> None:
+    async def serve(self, socket: Socket, address: str, token: str = "") -> None:
         """Carry a call over this socket until one of them ends.
 
         Args:
             socket: a signed one, freshly opened.
             address: what its other end is counted by; empty: not at all.
+            token: which call it is of, where its URL says so; else its start does.
         """
         stream = MediaStream(socket, self._framing, self._limits.stream_messages_per_second, self._clock)
         try:
-            begun = await self._begin(stream, address)
+            begun = await self._begin(stream, address, token)
             if begun is not None:
                 peer, started = begun
                 await peer.serve(stream, started)
@@ -79,13 +78,13 @@ class Streams:
             _log.warning("media stream closed", code=fault.code, reason=fault.reason)
             await stream.close(fault.code, fault.reason)
 
-    async def _begin(self, stream: MediaStream, address: str) -> tuple[MediaStreamPeer, Started] | None:
+    async def _begin(self, stream: MediaStream, address: str, token: str) -> tuple[MediaStreamPeer, Started] | None:
         """The call's peer, once its stream has started; None: the socket was closed before."""
         try:
             started = await self._start_of(stream, address)
             if started is None:
                 return None
-            return await self._peer_for(started), started
+            return await self._peer_for(started, token), started
         except StreamFaultError:
             metrics.calls_rejected_total.labels(reason="stream").inc()
             raise
@@ -106,12 +105,12 @@ class Streams:
             self._unstarted.leave(address)
         return None
 
-    async def _peer_for(self, started: Started) -> MediaStreamPeer:
+    async def _peer_for(self, started: Started, token: str) -> MediaStreamPeer:
         if not started.carrier_call_id:
             raise StreamFaultError(POLICY_VIOLATION, "Missing callSid")
         if not started.is_mulaw:
             raise StreamFaultError(POLICY_VIOLATION, "Unsupported media format")
-        expected = self._pending.claim(started.parameters.get(self._token, ""), started.carrier_call_id)
+        expected = self._pending.claim(token or started.parameters.get(TOKEN, ""), started.carrier_call_id)
         if expected is None:
             raise StreamFaultError(POLICY_VIOLATION, "Unknown call")
         if expected.peer is None:

@@ -18,8 +18,10 @@ from pydantic import SecretStr
 from openclaw_actors.api.stream_socket import StreamSocket
 from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import Limits, Numbers, Server, Twilio
-from openclaw_actors.testkit.providers.twilio.exchange import Exchange, Reply, new_sid
-from openclaw_actors.testkit.providers.twilio.twiml import ConnectStream, Reject, parse
+from openclaw_actors.testkit.providers.carrier.exchange import Reply
+from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Reject
+from openclaw_actors.testkit.providers.twilio.exchange import Exchange, new_sid
+from openclaw_actors.testkit.providers.twilio.twiml import parse
 from openclaw_actors.transports.media_streams.stream import StreamFaultError
 from tests.api.conftest import Api
 

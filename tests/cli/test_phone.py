@@ -15,8 +15,11 @@ from openclaw_actors.cli.findings import Finding, attempt
 from openclaw_actors.cli.phone_checks import PhoneChecks
 from openclaw_actors.settings.sections import Numbers, Settings
 from openclaw_actors.testkit.host import running_host
-from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.script import RestFault, Script
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
+from openclaw_actors.testkit.providers.plivo.account import AUTH_ID, AUTH_TOKEN, FakePlivo
+from openclaw_actors.testkit.providers.telnyx.account import API_KEY, FakeTelnyx
+from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from tests.cli.conftest import EMBEDDED_TOML
 from tests.phone.conftest import API_TOKEN, PERSON, phone_settings
 
@@ -76,7 +79,18 @@ async def test_setup_writes_the_account_points_the_number_here_and_shows_the_twi
 
 async def test_setup_asks_for_all_of_it_and_hints_at_tunnels(run, twilio, tmp_path):
     quiet = ("--greeting", "", "--voice", "", "--port", "9000", "--host", "127.0.0.1")
-    answers = [twilio.account_sid, twilio.auth_token, NUMBER, PUBLIC_URL, "allowlist", PERSON, "", "+1555", "n"]
+    answers = [
+        "twilio",
+        twilio.account_sid,
+        twilio.auth_token,
+        NUMBER,
+        PUBLIC_URL,
+        "allowlist",
+        PERSON,
+        "",
+        "+1555",
+        "n",
+    ]
     result = await run("setup", "--no-check", *EMBEDDED, *quiet, stdin="\n".join(answers) + "\n")
     assert result.exit_code == 0, result.stderr
     for hint in ("cloudflared tunnel --url http://127.0.0.1:9000", "ngrok http 9000", "tailscale funnel 9000"):
@@ -132,12 +146,12 @@ async def test_doctor_finds_the_webhook_elsewhere_and_repairs_it_when_told(twili
         "twilio account": "good",
         "twilio number": "good",
         "twilio webhook": "bad",
-        "carrier to host": "good",
-        "media stream": "warning",
+        "twilio to host": "good",
+        "twilio media stream": "warning",
         "who may call": "good",
     }
     assert "--fix" in found["twilio webhook"].remedy
-    assert "leads here" in found["carrier to host"].detail
+    assert "leads here" in found["twilio to host"].detail
     assert (await findings(settings, fix=True))["twilio webhook"].status == "good"
     assert (await findings(settings))["twilio webhook"].status == "good"
 
@@ -147,12 +161,12 @@ async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio,
     async with host_of(twilio, settings):
         found = await findings(settings, runs=True, fix=True)
         assert {each.status for each in found.values()} == {"good"}, found
-        assert "knows Twilio's signature" in found["carrier to host"].detail
+        assert "knows Twilio's signature" in found["twilio to host"].detail
         strange = settings.twilio.model_copy(update={"auth_token": SecretStr("another")})
         found = await findings(settings.model_copy(update={"twilio": strange}), runs=True)
-    assert found["carrier to host"].status == "bad"
-    assert "does not know our signature" in found["carrier to host"].detail
-    assert "31920" in found["media stream"].detail
+    assert found["twilio to host"].status == "bad"
+    assert "does not know our signature" in found["twilio to host"].detail
+    assert "401 in place of 101" in found["twilio media stream"].detail
     assert "auth_token" in found["twilio account"].detail
 
 
@@ -177,10 +191,10 @@ async def test_doctor_tells_a_tunnel_that_leads_elsewhere_and_one_that_is_down(t
     async with FakeTwilio() as elsewhere:
         server = settings_of(twilio).server.model_copy(update={"public_url": elsewhere.api_base_url})
         found = await findings(settings_of(twilio, server=server))
-        assert "does not lead to" in found["carrier to host"].detail
+        assert "does not lead to" in found["twilio to host"].detail
     found = await findings(settings_of(twilio, server=server))
-    assert "does not answer" in found["carrier to host"].detail
-    assert "tunnel" in found["carrier to host"].remedy
+    assert "does not answer" in found["twilio to host"].detail
+    assert "tunnel" in found["twilio to host"].remedy
 
 
 @pytest.mark.parametrize(
@@ -237,6 +251,67 @@ async def test_doctor_prints_what_it_finds_and_repairs(run, twilio, tmp_path):
     }  # fmt: skip
     (number,) = twilio.numbers.values()
     assert number["voice_url"] == f"{twilio.exchange.public_url}/voice/webhook"
+
+
+# --- other carriers -------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[FakeTelnyx, FakePlivo], ids=["telnyx", "plivo"])
+async def other(request):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with request.param(f"http://127.0.0.1:{port}") as carrier:
+        yield carrier
+
+
+def flags_of(carrier) -> tuple[str, ...]:
+    if carrier.name == "telnyx":
+        keys = ("--telnyx-public-key", carrier.exchange.public_key, "--telnyx-api-key", API_KEY)
+        return (*keys, "--telnyx-connection-id", carrier.exchange.connection_id, "--telnyx-number", NUMBER)
+    return ("--plivo-auth-id", AUTH_ID, "--plivo-auth-token", AUTH_TOKEN, "--plivo-number", NUMBER)
+
+
+async def test_setup_writes_another_carriers_account_and_points_the_number_here(shell, other, tmp_path):
+    words = ("setup", "--yes", "--no-check", *EMBEDDED, *flags_of(other), "--public-url", PUBLIC_URL)
+    base = {f"{other.name.upper()}__API_BASE_URL": other.api_base_url}
+    result = await asyncio.to_thread(lambda: shell(*words, "--allow-from", PERSON, **base))
+    assert result.exit_code == 0, result.stderr
+    written = tomllib.loads((tmp_path / "openclaw-actors.toml").read_text())
+    assert written[other.name]["from_number"] == NUMBER
+    assert "twilio" not in written
+    hook = f"{PUBLIC_URL}/voice/{other.name}/webhook"
+    assert f"asks {hook} from now on" in result.stderr
+    if other.name == "telnyx":
+        assert other.application["webhook_event_url"] == hook
+        assert other.numbers[0]["connection_id"] == other.application["id"]
+    else:
+        application = other.applications[other.numbers[NUMBER.removeprefix("+")]]
+        assert (application["app_name"], application["answer_url"]) == ("openclaw_actors", hook)
+        assert other.applications["1001"]["answer_url"] == "https://example.com/answer", "another's is left alone"
+    for secret in (API_KEY, AUTH_TOKEN):
+        assert secret not in result.output
+
+
+async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(other, patient_recogniser):
+    settings = settings_of(other)
+    name = other.name
+    found = await findings(settings)
+    assert {key: each.status for key, each in found.items()} == {
+        f"{name} account": "good",
+        f"{name} number": "good",
+        f"{name} webhook": "bad",
+        f"{name} to host": "good",
+        f"{name} media stream": "warning",
+        "who may call": "good",
+    }
+    async with host_of(other, settings):
+        found = await findings(settings, runs=True, fix=True, call=PERSON)
+    assert {each.status for each in found.values()} == {"good"}, found
+    assert (await findings(settings))[f"{name} webhook"].status == "good"
+    other.fail(RestFault(401, 10009, "Authentication failed"))
+    refused = (await findings(settings))[f"{name} account"]
+    assert refused.status == "bad"
+    assert {"telnyx": "telnyx.api_key", "plivo": "plivo.auth_id"}[name] in refused.detail
 
 
 # --- dial -----------------------------------------------------------------------------------------

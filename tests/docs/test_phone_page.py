@@ -15,7 +15,7 @@ from openclaw_actors.settings.sections import Numbers, Outbound
 from openclaw_actors.store.records import FINAL_STATUSES
 from openclaw_actors.telephony.twilio import twiml
 from openclaw_actors.telephony.twilio.errors import REMEDIES
-from openclaw_actors.telephony.twilio.urls import Urls
+from openclaw_actors.telephony.urls import Urls
 
 PAGE = (Path(__file__).parents[2] / "docs" / "phone.md").read_text()
 INTERNAL = {20005, 20008, 20404, 13224, 21201, 21202, 21203, 21213, 21215, 21216, 21220}

@@ -23,8 +23,8 @@ import psutil
 from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.load_report import LAG_LIMIT_MS, percentile
+from openclaw_actors.testkit.providers.carrier.line import Line
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange
-from openclaw_actors.testkit.providers.twilio.line import Line
 from openclaw_actors.testkit.speakers import Speech, flite
 from tests.load.stubs import CONFIG, OBJECTION, QUESTION, stub_process
 

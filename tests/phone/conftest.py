@@ -1,4 +1,4 @@
-"""A whole host with a telephone: Twilio is played by the test kit, over real sockets."""
+"""A whole host with a telephone: its carriers are played by the test kit, over real sockets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from pydantic import SecretStr
 from openclaw_actors.client import Client
 from openclaw_actors.engines.stt import pocketsphinx
 from openclaw_actors.messages import Event
-from openclaw_actors.settings.sections import Auth, Numbers, Outbound, Settings, Twilio
+from openclaw_actors.settings.sections import Auth, Numbers, Outbound, Plivo, Settings, Telnyx, Twilio
 from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
-from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.line import Line
+from openclaw_actors.testkit.providers.carrier.account import NUMBER, FakeCarrier
+from openclaw_actors.testkit.providers.carrier.line import Line
+from openclaw_actors.testkit.providers.plivo.account import AUTH_ID, AUTH_TOKEN, FakePlivo
+from openclaw_actors.testkit.providers.telnyx.account import API_KEY, FakeTelnyx
+from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from openclaw_actors.testkit.waiting import Waits
 
 PERSON = "+15550100001"
@@ -31,10 +34,14 @@ class PhoneHost:
     """The host, its carrier, and what its calls told."""
 
     running: RunningHost
-    twilio: FakeTwilio
+    carrier: Any
     client: Client
     events: list[Event] = field(default_factory=list)
     waits: Waits = field(default_factory=lambda: Waits(lambda: "events"))
+
+    @property
+    def twilio(self) -> FakeTwilio:
+        return self.carrier
 
     def hear(self, event: Event) -> None:
         self.events.append(event)
@@ -73,34 +80,47 @@ class PhoneHost:
     @asynccontextmanager
     async def calls_in(self, caller: str = PERSON, callee: str = NUMBER) -> AsyncIterator[Line]:
         """Somebody calls; their stream has started."""
-        async with Line(self.twilio.exchange, caller, callee) as line:
+        async with Line(self.carrier.exchange, caller, callee) as line:
             yield line
 
 
-def phone_settings(twilio: FakeTwilio, *, numbers: Numbers | None = None, outbound: Outbound | None = None) -> Settings:
+def account_of(carrier: FakeCarrier) -> dict[str, Any]:
+    """The section of the settings that this carrier needs."""
+    own = {"from_number": NUMBER, "api_base_url": carrier.api_base_url}
+    match carrier:
+        case FakeTwilio():
+            token = SecretStr(carrier.auth_token)
+            return {"twilio": Twilio(account_sid=carrier.account_sid, auth_token=token, **own)}
+        case FakeTelnyx():
+            exchange = carrier.exchange
+            keys = {"public_key": exchange.public_key, "connection_id": exchange.connection_id}
+            return {"telnyx": Telnyx(api_key=SecretStr(API_KEY), **keys, **own)}
+        case FakePlivo():
+            return {"plivo": Plivo(auth_id=AUTH_ID, auth_token=SecretStr(AUTH_TOKEN), **own)}
+    raise TypeError(carrier)
+
+
+def phone_settings(
+    carrier: FakeCarrier, *, numbers: Numbers | None = None, outbound: Outbound | None = None
+) -> Settings:
     """Embedded engines, one number, one token; anybody of the same country may be called, PERSON may call."""
     settings = embedded_settings()
     return settings.model_copy(
         update={
-            "server": settings.server.model_copy(update={"public_url": twilio.exchange.public_url}),
+            "server": settings.server.model_copy(update={"public_url": carrier.exchange.public_url}),
             "auth": Auth(tokens=(SecretStr(API_TOKEN),)),
             "agent": settings.agent.model_copy(update={"greeting": GREETING}),
             "numbers": numbers or Numbers(allow_from=(PERSON,)),
             "outbound": outbound or Outbound(),
-            "twilio": Twilio(
-                account_sid=twilio.account_sid,
-                auth_token=SecretStr(twilio.auth_token),
-                from_number=NUMBER,
-                api_base_url=twilio.api_base_url,
-            ),
+            **account_of(carrier),
         }
     )
 
 
 @asynccontextmanager
-async def phone_host(twilio: FakeTwilio | None = None, **changes: Any) -> AsyncIterator[PhoneHost]:
+async def phone_host(over: FakeCarrier | None = None, **changes: Any) -> AsyncIterator[PhoneHost]:
     """Start both; ``changes`` are sections of the settings."""
-    async with twilio or FakeTwilio() as carrier:
+    async with over or FakeTwilio() as carrier:
         settings = phone_settings(carrier)
         async with running_host(settings.model_copy(update=changes)) as running:
             carrier.exchange.reach = running.url
@@ -115,11 +135,11 @@ async def phone_host(twilio: FakeTwilio | None = None, **changes: Any) -> AsyncI
 
 
 @asynccontextmanager
-async def lasting_host(**changes: Any) -> AsyncIterator[PhoneHost]:
+async def lasting_host(carrier: FakeCarrier | None = None, **changes: Any) -> AsyncIterator[PhoneHost]:
     """One for all tests of a file, as each needs 2 s to start; to be used by way of ``fresh``."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pocketsphinx, "_DEADLINE_S", 20.0)  # as patient_recogniser, for more than one test
-        async with phone_host(**changes) as host:
+        async with phone_host(carrier, **changes) as host:
             yield host
 
 
@@ -135,8 +155,8 @@ async def fresh(host: PhoneHost) -> AsyncIterator[PhoneHost]:
         host.running.host.places.closing = host.running.host.places.ending = False
         begun = {each.call_id for each in host.events if each.call_id}
         await host.waits.until(lambda _: begun <= {each.call_id for each in host.told("call.ended")}, 10, "the ends")
-        await asyncio.gather(*(call.aclose() for call in host.twilio.calls))
-        host.twilio.forget()
+        await asyncio.gather(*(call.aclose() for call in host.carrier.calls))
+        host.carrier.forget()
         host.events.clear()
 
 

@@ -10,8 +10,9 @@ import signal
 from openclaw_actors.client import Client
 from openclaw_actors.errors import OpenclawActorsError
 from openclaw_actors.testkit.host import HostProcess
-from openclaw_actors.testkit.providers.twilio.account import NUMBER, PUBLIC_URL, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.script import RestFault, Script
+from openclaw_actors.testkit.providers.carrier.account import NUMBER, PUBLIC_URL
+from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
+from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from tests.phone.conftest import API_TOKEN, PERSON
 
 OTHER = "+15550100007"

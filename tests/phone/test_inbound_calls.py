@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from openclaw_actors.messages import HangUp, Hold, SayText, Unhold
 from openclaw_actors.settings.sections import Numbers, OpenAiStt, Stt
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.line import Line
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import StubPlan
-from openclaw_actors.testkit.providers.twilio.account import NUMBER
-from openclaw_actors.testkit.providers.twilio.line import Line
 from openclaw_actors.testkit.resources import back_to, settled
 from openclaw_actors.testkit.waiting import CallEndedError
 from tests.calls.conftest import QUESTION, words

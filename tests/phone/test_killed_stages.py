@@ -13,9 +13,9 @@ from openclaw_actors.actors.loop_actor import kill
 from openclaw_actors.actors.tree import STAGES
 from openclaw_actors.settings.sections import OpenAiStt, Stt
 from openclaw_actors.testkit.host import embedded_settings
+from openclaw_actors.testkit.providers.carrier.line import Line
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import StubPlan
-from openclaw_actors.testkit.providers.twilio.line import Line
 from tests.calls.conftest import QUESTION
 from tests.phone.conftest import PERSON, PhoneHost, phone_host
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import pytest_asyncio
 
 from openclaw_actors.settings.sections import Outbound
-from openclaw_actors.testkit.providers.twilio.script import Script
+from openclaw_actors.testkit.providers.carrier.script import Script
 from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, lasting_host, phone_host
 
 MESSAGE = "The parcel has come."
@@ -102,7 +104,8 @@ async def test_with_a_person_the_talk_goes_on(hanging_up):
 
 
 async def test_without_a_verdict_the_message_is_said_all_the_same(hanging_up, monkeypatch):
-    monkeypatch.setattr("openclaw_actors.telephony.outcomes.VERDICT_S", 0.3)
+    carrier = hanging_up.running.host.phone.carriers["twilio"]
+    monkeypatch.setattr(carrier, "abilities", replace(carrier.abilities, verdict_s=0.3))
     hanging_up.twilio.scripts[PERSON] = Script(answered_by="")
     call = await hanging_up.client.place(PERSON, mode="notify", message=MESSAGE)
     assert await hanging_up.outcome(call["id"]) == ("completed", "announced")

@@ -14,8 +14,8 @@ from openclaw_actors.errors import StoreUnavailableError
 from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import Numbers
 from openclaw_actors.testkit.ear import HEARD_RATE
-from openclaw_actors.testkit.providers.twilio.account import NUMBER
-from openclaw_actors.testkit.providers.twilio.script import RestFault, Script
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
 from tests.calls.conftest import QUESTION, words
 from tests.media.test_tones import detected
 from tests.phone.conftest import GREETING, PERSON, fresh, lasting_host, phone_host

@@ -47,7 +47,7 @@ _PUBLIC = {"SERVER__PUBLIC_URL": "https://voice.example.org"}
         ({"NUMBERS__PIN": "letters"}, "numbers.pin", "4 to 12 digits"),
         ({"TWILIO__ACCOUNT_SID": "AC1", **_PUBLIC}, "twilio.auth_token", "nobody could tell"),
         ({"TWILIO__AUTH_TOKEN": "secret", **_PUBLIC}, "twilio.account_sid", "begins with AC"),
-        ({"TWILIO__ACCOUNT_SID": "AC1", "TWILIO__AUTH_TOKEN": "secret"}, "server.public_url", "Twilio calls it"),
+        ({"TWILIO__ACCOUNT_SID": "AC1", "TWILIO__AUTH_TOKEN": "secret"}, "server.public_url", "your carrier calls it"),
         (
             {
                 "TWILIO__ACCOUNT_SID": "AC1",

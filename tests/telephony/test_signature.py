@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from openclaw_actors.errors import SettingsError
-from openclaw_actors.telephony.twilio.signature import Signatures, read_form
-from openclaw_actors.telephony.twilio.urls import Urls
+from openclaw_actors.telephony.forms import read_form
+from openclaw_actors.telephony.twilio.signature import Signatures
+from openclaw_actors.telephony.urls import Urls
 
 HOST = "https://mycompany.com"
 TARGET = "/myapp.php?foo=1&bar=2"
@@ -110,7 +111,7 @@ def test_an_upgrade_is_signed_over_its_wss_url(signature):
 
 def test_a_request_as_twilio_sends_it_is_taken_behind_a_path_of_the_proxys_and_at_an_ipv6_address():
     for public_url in ("https://example.org/voices/", "https://[2001:db8::7]", "https://[2001:db8::7]:8443"):
-        url = Urls(public_url).webhook
+        url = Urls(public_url).hook("webhook")
         signature = RequestValidator("secret").compute_signature(url, {"CallSid": "CA1"})
         assert Signatures("secret", public_url).signs_request("/voice/webhook", b"CallSid=CA1", signature)
 

@@ -16,10 +16,10 @@ from openclaw_actors.messages import Event
 from openclaw_actors.settings.sections import NumberRoute, Numbers, OpenAiStt, Stt, Voicemail
 from openclaw_actors.stamps import now_rfc3339, ulid
 from openclaw_actors.store.records import VoicemailRecord
+from openclaw_actors.testkit.providers.carrier.line import Line
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import Hear, StubPlan
 from openclaw_actors.testkit.providers.twilio.account import NUMBER, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.line import Line
 from openclaw_actors.testkit.speakers import Speech
 from tests.phone.conftest import PERSON, PhoneHost, phone_host
 

@@ -13,12 +13,12 @@ from typing import Any
 from openclaw_actors.client import Client
 from openclaw_actors.testkit import speakers
 from openclaw_actors.testkit.host import HostProcess
+from openclaw_actors.testkit.providers.carrier.line import Line
+from openclaw_actors.testkit.providers.carrier.script import Script
 from openclaw_actors.testkit.providers.gateway import TOKEN, FakeGateway
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import Fault, StubPlan
 from openclaw_actors.testkit.providers.twilio.account import NUMBER, PUBLIC_URL, FakeTwilio
-from openclaw_actors.testkit.providers.twilio.line import Line
-from openclaw_actors.testkit.providers.twilio.script import Script
 from openclaw_actors.testkit.speakers import Speech
 from tests.phone.conftest import API_TOKEN, PERSON
 from tests.voicemail.conftest import WORDS, speak_after_tone

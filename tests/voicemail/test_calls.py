@@ -16,9 +16,9 @@ from openclaw_actors.cli.main import app
 from openclaw_actors.client import ApiError
 from openclaw_actors.media.clips import read_clip
 from openclaw_actors.testkit.caller import Caller
-from openclaw_actors.testkit.providers.twilio.account import NUMBER
-from openclaw_actors.testkit.providers.twilio.line import Line
-from openclaw_actors.testkit.providers.twilio.script import Script
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.line import Line
+from openclaw_actors.testkit.providers.carrier.script import Script
 from openclaw_actors.testkit.waiting import CallEndedError
 from tests.phone.conftest import API_TOKEN, PERSON, PhoneHost, fresh
 from tests.voicemail.conftest import (

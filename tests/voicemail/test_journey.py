@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openclaw_actors.media.clips import read_clip
-from openclaw_actors.testkit.providers.twilio.script import Script
+from openclaw_actors.testkit.providers.carrier.script import Script
 from tests.phone.conftest import PERSON
 from tests.voicemail.conftest import (
     ANSWER,

@@ -11,7 +11,7 @@ import pytest
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.message_file import in_pieces, read_message, write_message
 from openclaw_actors.settings.sections import Agent, NumberRoute, Numbers, OpenClaw
-from openclaw_actors.testkit.providers.twilio.account import NUMBER
+from openclaw_actors.testkit.providers.carrier.account import NUMBER
 from tests.phone.conftest import PERSON
 from tests.voicemail.conftest import (
     ANSWER,

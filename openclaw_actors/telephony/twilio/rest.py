@@ -6,15 +6,14 @@ import asyncio
 import importlib
 import json
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 from twilio.base.exceptions import TwilioException
 
-from openclaw_actors.errors import RefusalError
 from openclaw_actors.settings.sections import Twilio
+from openclaw_actors.telephony.carrier import CarrierError
 from openclaw_actors.telephony.twilio.errors import remedy_of
 
 if TYPE_CHECKING:
@@ -32,61 +31,6 @@ RECORDING_BYTES = 32 * 1024 * 1024
 
 OVER = frozenset({20404, 21220})
 """What is said to a hang-up of a call that is over."""
-
-
-class CarrierError(RefusalError):
-    """Twilio would not, or did not answer.
-
-    Args:
-        status: for the client of our API.
-        code: of the problem.
-        detail: with Twilio's words and a remedy.
-        number: Twilio's error code, else the HTTP status, else 0.
-        undecided: it may have been done all the same.
-    """
-
-    def __init__(self, status: int, code: str, detail: str, number: int = 0, *, undecided: bool = False) -> None:
-        headers = {"Retry-After": "5"} if status == 503 else {}
-        super().__init__(status, code, detail, headers)
-        self.number = number
-        self.undecided = undecided
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """A call to be placed.
-
-    Args:
-        to: in E.164.
-        sender: one of the account's numbers.
-        twiml: what is done when somebody answers.
-        status_url: told of each state.
-        ring_timeout_s: how long it may ring.
-        time_limit_s: how long it may last; the carrier ends it then, whatever has become of us.
-        amd: ``Enable`` or ``DetectMessageEnd``: find out whether a machine answers; empty: do not.
-        amd_url: told of that.
-    """
-
-    to: str
-    sender: str
-    twiml: str
-    status_url: str
-    ring_timeout_s: int
-    time_limit_s: int
-    amd: str = ""
-    amd_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnNumber:
-    """A number of the account's, and where Twilio asks what to do when it is called."""
-
-    sid: str
-    number: str
-    voice_url: str
-    voice_method: str
-    application_sid: str = ""
-    """Not empty: an application or trunk of Twilio's answers, and ``voice_url`` is not looked at."""
 
 
 class TwilioAccount:
@@ -120,29 +64,9 @@ class TwilioAccount:
 
     # --- calls ------------------------------------------------------------------------------------
 
-    async def place(self, dial: Dial) -> str:
-        """Place a call; its CallSid."""
-        more: dict[str, Any] = {}
-        if dial.amd:
-            more = {
-                "machine_detection": dial.amd,
-                "async_amd": "true",
-                "async_amd_status_callback": dial.amd_url,
-                "async_amd_status_callback_method": "POST",
-            }
-        placed = await _answer(
-            self._api().calls.create_async(
-                to=dial.to,
-                from_=dial.sender,
-                twiml=dial.twiml,
-                status_callback=dial.status_url,
-                status_callback_event=["initiated", "ringing", "answered", "completed"],
-                status_callback_method="POST",
-                timeout=dial.ring_timeout_s,
-                time_limit=dial.time_limit_s,
-                **more,
-            )
-        )
+    async def place(self, **asked: Any) -> str:
+        """Place a call, with the fields of Twilio's Call resource; its CallSid."""
+        placed = await _answer(self._api().calls.create_async(**asked))
         return str(placed.sid)
 
     async def hang_up(self, call_sid: str) -> None:
@@ -186,26 +110,21 @@ class TwilioAccount:
 
     # --- the account ------------------------------------------------------------------------------
 
-    async def describe(self) -> str:
-        """Whose account it is, and its state: ``My account (active, trial)``."""
-        account = await _answer(self._api().api.accounts(self._settings.account_sid).fetch_async())
-        kind = f", {account.type.lower()}" if account.type else ""
-        return f"{account.friendly_name} ({account.status}{kind})"
+    async def read(self) -> Any:
+        """The account: ``friendly_name``, ``status``, ``type``."""
+        return await _answer(self._api().api.accounts(self._settings.account_sid).fetch_async())
 
-    async def number(self, number: str) -> OwnNumber | None:
-        """The account's number; None when it is not the account's."""
-        for each in await _answer(self._api().incoming_phone_numbers.list_async(phone_number=number, limit=20)):
-            # Twilio looks for parts of numbers.
-            if each.phone_number == number:
-                elsewhere = each.voice_application_sid or each.trunk_sid or ""
-                return OwnNumber(each.sid, number, each.voice_url or "", each.voice_method or "POST", elsewhere)
-        return None
+    async def number(self, number: str) -> Any | None:
+        """The account's IncomingPhoneNumber; None when it is not the account's."""
+        found = await _answer(self._api().incoming_phone_numbers.list_async(phone_number=number, limit=20))
+        # Twilio looks for parts of numbers.
+        return next((each for each in found if each.phone_number == number), None)
 
-    async def point(self, number: OwnNumber, voice_url: str, status_url: str) -> None:
+    async def point(self, sid: str, voice_url: str, status_url: str) -> None:
         """Let Twilio ask ``voice_url`` when the number is called, and tell ``status_url`` how the call has ended."""
         await _answer(
             self._api()
-            .incoming_phone_numbers(number.sid)
+            .incoming_phone_numbers(sid)
             .update_async(
                 voice_url=voice_url,
                 voice_method="POST",

@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
 from openclaw_actors.errors import SettingsError
-from openclaw_actors.telephony.twilio.urls import Urls
+from openclaw_actors.telephony.forms import read_form
+from openclaw_actors.telephony.urls import Urls
 
 HEADER = "X-Twilio-Signature"
 
 _DEFAULT_PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
-_FIELDS = 256
-"""Twilio's largest webhook has some 60; a body of 64 KiB could hold 20,000."""
 
 
 class Signatures:
@@ -70,28 +69,16 @@ class Signatures:
         urls = (self._stream_base + target, self._stream_base + target.rstrip("/") + "/")
         return self._signs((each for url in urls for each in _spellings(url)), MultiDict(), given)
 
+    def sign(self, url: str) -> str:
+        """The signature of a request to ``url`` without fields: what a check of our own sends."""
+        return str(self._validator.compute_signature(url, MultiDict()))
+
     def _signs(self, urls: Iterator[str], form: MultiDict[str], given: str) -> bool:
         # All are compared, whichever matches: time does not tell.
         matches = [
             hmac.compare_digest(self._validator.compute_signature(url, form).encode(), given.encode()) for url in urls
         ]
         return any(matches)
-
-
-def read_form(body: bytes) -> MultiDict[str]:
-    """A webhook's fields.
-
-    Raises:
-        ValueError: it is no form of UTF-8, or of too many fields.
-    """
-    pairs = parse_qsl(
-        body.decode("ascii"),
-        keep_blank_values=True,
-        strict_parsing=bool(body),
-        errors="strict",
-        max_num_fields=_FIELDS,
-    )
-    return MultiDict(pairs)
 
 
 def _spellings(url: str) -> Iterator[str]:

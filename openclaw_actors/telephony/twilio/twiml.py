@@ -6,13 +6,11 @@ from typing import Literal
 
 from twilio.twiml.voice_response import Connect, VoiceResponse
 
-from openclaw_actors.telephony.twilio.urls import Urls
+from openclaw_actors.telephony.carrier import TOKEN
+from openclaw_actors.telephony.urls import Urls
 
 EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 """Nothing: the answer to callbacks."""
-
-TOKEN = "token"  # noqa: S105 - its name, in the stream's customParameters
-"""The parameter that says which call a stream is of."""
 
 
 def connect_stream(urls: Urls, token: str) -> str:
@@ -21,18 +19,18 @@ def connect_stream(urls: Urls, token: str) -> str:
     The token is a parameter, as Twilio drops the URL's query.
     """
     response, connect = VoiceResponse(), Connect()
-    stream = connect.stream(url=urls.stream, status_callback=urls.stream_status, status_callback_method="POST")
+    stream = connect.stream(url=urls.stream, status_callback=urls.hook("stream-status"), status_callback_method="POST")
     stream.parameter(name=TOKEN, value=token)
     response.append(connect)
     return str(response)
 
 
-def record(urls: Urls, message_id: str, words: str, longest_s: int, silence_s: int) -> str:
+def record(told: str, words: str, longest_s: int, silence_s: int) -> str:
     """Say ``words`` in Twilio's voice, and let it record what the caller says after the tone, in our place.
 
-    The action ends the call: without one Twilio asks the webhook again, and would record for ever.
+    The action ends the call: without one Twilio asks the webhook again, and would record for ever. ``told`` is the URL
+    that is asked, and told when the recording is there.
     """
-    told = f"{urls.recording}?call={message_id}"
     response = VoiceResponse()
     if words:
         response.say(words)

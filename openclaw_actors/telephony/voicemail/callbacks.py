@@ -24,7 +24,7 @@ from openclaw_actors.telephony.voicemail.states import Attempt, Opening, Outcome
 _log = get_logger(__name__)
 
 HELD_S = 75.0
-"""Who rings in while a call-back is due has so long for their stream to come (telephony/twilio/inbound.py: 60 s)."""
+"""Who rings in while a call-back is due has so long for their stream to come (telephony/inbound.py: 60 s)."""
 SOON_S = 5.0
 """After a refusal that says nothing of when to try again."""
 

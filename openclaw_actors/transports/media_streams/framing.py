@@ -82,8 +82,12 @@ class Framing(Protocol):
 
     carrier: str
     """Its name: the peer's ``transport``."""
+    in_order: bool
+    """Pieces of sound come in their order; else they are awaited for a little and put into it."""
+    says_stop: bool
+    """It says that the call is over before it closes the socket; else closing says it."""
 
-    def parse(self, text: str) -> StreamEvent:
+    def parse(self, message: str) -> StreamEvent:
         """What a message says.
 
         Raises:

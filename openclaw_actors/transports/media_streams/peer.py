@@ -132,13 +132,13 @@ class MediaStreamPeer:
         self.carrier_call_id = started.carrier_call_id
         self._set_state("connected")
         sending = asyncio.create_task(self._send(stream), name="media stream out")
-        reason = "peer_closed"
+        reason = "peer_closed" if stream.framing.says_stop else "caller_hangup"
         try:
             while (event := await stream.next()) is not None:
                 if isinstance(event, Stopped):
                     self._left, reason = True, "caller_hangup"
                     break
-                self._take(event)
+                self._take(event, in_order=stream.framing.in_order)
         finally:
             sending.cancel()
             self._inbound.close()
@@ -146,10 +146,10 @@ class MediaStreamPeer:
             self._served.set()
             await asyncio.gather(sending, return_exceptions=True)
 
-    def _take(self, event: StreamEvent) -> None:
+    def _take(self, event: StreamEvent, *, in_order: bool) -> None:
         match event:
             case Media():
-                self._hear(event)
+                self._hear(event, in_order=in_order)
             case MarkEchoed(name):
                 self._played(self._ahead.echoed(name, self._clock()))
                 self._line.round_trip_s = self._ahead.round_trip_s
@@ -159,17 +159,20 @@ class MediaStreamPeer:
             case Started():
                 raise StreamFaultError(POLICY_VIOLATION, "Duplicate start")
 
-    def _hear(self, media: Media) -> None:
-        """Give the sound its place in time: nothing is out of order here, but a carrier may throw pieces away."""
+    def _hear(self, media: Media, *, in_order: bool) -> None:
+        """Give the sound its place in time: a carrier may throw pieces away, and some do not keep their order."""
         at = media.timestamp_ms * PCMU.clock_rate // 1000
         missing = media.chunk - self._chunk - 1
         if missing == 0 and abs(at - self._expected) <= _SLACK:
             at = self._expected
-        elif missing > 0 and self._pieces:
+        elif missing > 0 and self._pieces and in_order:
             self._inbound.missed(missing)
-        self._chunk, self._expected = media.chunk, at + len(media.payload)
+        if missing >= 0:
+            self._chunk, self._expected = media.chunk, at + len(media.payload)
         self._pieces += 1
-        self._inbound.receive(RtpAudio(self._pieces & 0xFFFF, at & 0xFFFF_FFFF, media.payload, self._clock()))
+        # Where pieces keep their order, one that is missing was lost, and no other need wait for it.
+        number = self._pieces if in_order else media.chunk
+        self._inbound.receive(RtpAudio(number & 0xFFFF, at & 0xFFFF_FFFF, media.payload, self._clock()))
 
     def _played(self, packets: int) -> None:
         if packets and self._source is not None:

@@ -6,35 +6,26 @@ shape of twilio.com/docs/usage/twilios-response. A host reaches it by ``twilio.a
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections import deque
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from openclaw_actors.settings.numbers import is_e164
-from openclaw_actors.testkit.providers.twilio.dialled import FINAL, DialledCall
+from openclaw_actors.testkit.providers.carrier.account import NUMBER, PUBLIC_URL, FakeCarrier
+from openclaw_actors.testkit.providers.carrier.dialled import FINAL
+from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
+from openclaw_actors.testkit.providers.twilio.dialled import TwilioCall
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange, new_sid
-from openclaw_actors.testkit.providers.twilio.script import RestFault, Script
 from openclaw_actors.testkit.providers.twilio.twiml import TwimlError, parse
-from openclaw_actors.testkit.waiting import Waits
 
-PUBLIC_URL = "https://voice.example.test"
-"""What a host under test has for ``server.public_url``: nobody resolves it, the exchange knows where it leads."""
-NUMBER = "+15550100002"
-"""The account's."""
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of nobody
 
 
-class FakeTwilio:
-    """The account and its people; an async context.
-
-    Set ``exchange.reach`` to where the host listens before anything is called: the host must know ``api_base_url``,
-    so this starts first.
+class FakeTwilio(FakeCarrier[Exchange, TwilioCall]):
+    """As FakeCarrier.
 
     Args:
         public_url: ``server.public_url`` of the host.
@@ -42,112 +33,49 @@ class FakeTwilio:
         auth_token: its secret.
     """
 
+    name = "twilio"
+
     def __init__(
         self, public_url: str = PUBLIC_URL, numbers: tuple[str, ...] = (NUMBER,), auth_token: str = AUTH_TOKEN
     ) -> None:
-        self.exchange = Exchange(public_url, "", auth_token, new_sid("AC"))
+        super().__init__(Exchange(public_url, "", auth_token, new_sid("AC")))
         self.auth_token = auth_token
         self.account_sid = self.exchange.account_sid
-        self.api_base_url = ""
-        self.scripts: dict[str, Script] = {}
-        """By number; a person answers at all others."""
-        self.calls: list[DialledCall] = []
-        self.requests: list[tuple[str, str]] = []
-        """Method and path of each request to the REST API."""
         self.numbers = {new_sid("PN"): self._new_number(number) for number in numbers}
         """IncomingPhoneNumber resources by sid."""
         self.trial = False
         """A trial account: it calls verified numbers alone, and none is."""
-        self._faults: deque[RestFault] = deque()
-        self._waits = Waits(lambda: f"{len(self.calls)} calls, {len(self.requests)} requests")
-        self._runner: web.AppRunner | None = None
-        self._held = asyncio.Event()
-        self._held.set()
 
-    async def __aenter__(self) -> Self:
-        await self.exchange.__aenter__()
+    def routes(self) -> Sequence[web.RouteDef]:
+        """As FakeCarrier.routes."""
         base = "/2010-04-01/Accounts/{account}"
+        return (
+            web.get(base + ".json", self._describe),
+            web.post(base + "/Calls.json", self._place),
+            web.get(base + "/Calls/{sid}.json", self._read),
+            web.post(base + "/Calls/{sid}.json", self._update),
+            web.get(base + "/Recordings.json", self._list_recordings),
+            web.get(base + "/Recordings/{sid}.wav", self._recording),
+            web.delete(base + "/Recordings/{sid}.json", self._erase_recording),
+            web.get(base + "/IncomingPhoneNumbers.json", self._list_numbers),
+            web.post(base + "/IncomingPhoneNumbers/{sid}.json", self._update_number),
+        )
 
-        @web.middleware
-        async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:
-            return await self._guarded(request, handler)
-
-        app = web.Application(middlewares=[guarded])
-        app.router.add_get(base + ".json", self._describe)
-        app.router.add_post(base + "/Calls.json", self._place)
-        app.router.add_get(base + "/Calls/{sid}.json", self._read)
-        app.router.add_post(base + "/Calls/{sid}.json", self._update)
-        app.router.add_get(base + "/Recordings.json", self._list_recordings)
-        app.router.add_get(base + "/Recordings/{sid}.wav", self._recording)
-        app.router.add_delete(base + "/Recordings/{sid}.json", self._erase_recording)
-        app.router.add_get(base + "/IncomingPhoneNumbers.json", self._list_numbers)
-        app.router.add_post(base + "/IncomingPhoneNumbers/{sid}.json", self._update_number)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.api_base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._held.set()
-        await asyncio.gather(*(call.aclose() for call in self.calls))
-        if self._runner is not None:
-            await self._runner.cleanup()
-        await self.exchange.__aexit__(kind, error, trace)
-
-    # --- for tests --------------------------------------------------------------------------------
-
-    def fail(self, *faults: RestFault) -> None:
-        """Let the next requests go wrong, one fault each."""
-        self._faults.extend(faults)
-
-    def hold(self) -> Callable[[], None]:
-        """Answer no request until what is returned is called; what it asks for is done at once."""
-        self._held.clear()
-        return self._held.set
-
-    async def placed(self, number: int = 1, timeout_s: float = 10.0) -> DialledCall:
-        """The call that was placed as the ``number``-th."""
-        await self._waits.until(lambda _: len(self.calls) >= number, timeout_s, f"call number {number}")
-        return self.calls[number - 1]
-
-    async def asked(self, requests: int, timeout_s: float = 10.0) -> None:
-        """Return when so many requests have come to the REST API."""
-        await self._waits.until(lambda _: len(self.requests) >= requests, timeout_s, f"request number {requests}")
-
-    def forget(self) -> None:
-        """Begin anew: no calls, no scripts, no faults."""
-        self.calls.clear()
-        self.requests.clear()
-        self.scripts.clear()
-        self._faults.clear()
-
-    # --- the API ----------------------------------------------------------------------------------
-
-    async def _guarded(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        self.requests.append((request.method, request.path))
-        self._waits.check(0.0)
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """As FakeCarrier.refuse."""
         given = request.headers.get("Authorization", "")
         expected = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
         if given != f"Basic {expected}":
             return _error(401, 20003, "Authenticate")
         if request.match_info.get("account") != self.account_sid:
             return _error(404, 20404, f"The requested resource {request.path} was not found")
-        fault = self._faults.popleft() if self._faults else None
-        if fault is not None and fault.hangs:
-            await asyncio.Event().wait()
-        if fault is None or fault.done:
-            response: web.StreamResponse = await handler(request)
-            await self._held.wait()
-        if fault is None:
-            return response
-        if not fault.status:
-            assert request.transport is not None  # noqa: S101 - it has just asked
-            request.transport.close()
-            return web.Response()
+        return None
+
+    def fault(self, fault: RestFault) -> web.Response:
+        """As FakeCarrier.fault."""
         return _error(fault.status, fault.code, fault.message)
+
+    # --- the API ----------------------------------------------------------------------------------
 
     async def _describe(self, _: web.Request) -> web.Response:
         kind = "Trial" if self.trial else "Full"
@@ -168,18 +96,16 @@ class FakeTwilio:
             parse(form.get("Twiml", ""))
         except TwimlError as error:
             return _error(400, 21218, f"The Twiml is not valid: {error}")
-        call = DialledCall(self.exchange, form, self.scripts.get(to, Script()))
-        self.calls.append(call)
-        self._waits.check(0.0)
-        call.begin()
+        call = TwilioCall(self.exchange, form, self.scripts.get(to, Script()))
+        self.dial(call)
         return web.json_response(call.as_json(), status=201)
 
     async def _read(self, request: web.Request) -> web.Response:
-        call = self._find(request)
+        call = self.find(request.match_info["sid"])
         return web.json_response(call.as_json()) if call is not None else _not_found(request)
 
     async def _update(self, request: web.Request) -> web.Response:
-        call, form = self._find(request), await _form(request)
+        call, form = self.find(request.match_info["sid"]), await _form(request)
         if call is None:
             return _not_found(request)
         if call.status in FINAL:
@@ -187,7 +113,7 @@ class FakeTwilio:
         if "Twiml" in form:
             if call.status != "in-progress":
                 return _error(400, 21220, "Call is not in-progress. Cannot redirect.")
-            call.redirect(form["Twiml"])
+            call.line.run(parse(form["Twiml"]))
         elif form.get("Status") in {"completed", "canceled"}:
             await call.hang_up()
         return web.json_response(call.as_json())
@@ -225,9 +151,6 @@ class FakeTwilio:
         for name, value in (await _form(request)).items():
             number[_snake(name)] = value
         return web.json_response({"sid": request.match_info["sid"], **number})
-
-    def _find(self, request: web.Request) -> DialledCall | None:
-        return next((call for call in self.calls if call.sid == request.match_info["sid"]), None)
 
     def _all_numbers(self) -> list[dict[str, Any]]:
         return [{"sid": sid, **number} for sid, number in self.numbers.items()]

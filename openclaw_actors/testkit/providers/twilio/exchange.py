@@ -1,39 +1,37 @@
-"""Twilio's side of HTTP: what it sends is signed as Twilio signs, for the public URLs, and reaches a host of ours."""
+"""Twilio's side of HTTP: webhooks are forms, signed with X-Twilio-Signature, and answered with TwiML."""
 
 from __future__ import annotations
 
 import io
 import wave
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from secrets import token_hex
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-import aiohttp
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
 from openclaw_actors.media.resample import Resampler
+from openclaw_actors.testkit.providers.carrier.exchange import Exchange as CarrierExchange
+from openclaw_actors.testkit.providers.carrier.exchange import Reply
+from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Record, Verb
+from openclaw_actors.testkit.providers.twilio.stream import TwilioStream
+from openclaw_actors.testkit.providers.twilio.twiml import parse
+from openclaw_actors.testkit.waiting import CallEndedError
+
+if TYPE_CHECKING:
+    from openclaw_actors.testkit.providers.carrier.line import Line
 
 Form = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a webhook was answered."""
-
-    status: int
-    text: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class Exchange:
+class Exchange(CarrierExchange):
     """An account's webhooks and streams; an async context.
 
     Args:
         public_url: ``server.public_url`` of the host.
-        reach: where the host really listens, such as ``http://127.0.0.1:8080``: a tunnel leads there.
+        reach: where the host really listens.
         auth_token: of the account.
         account_sid: of the account.
         headers: that the tunnel adds.
@@ -47,12 +45,9 @@ class Exchange:
         account_sid: str = "AC" + "0" * 32,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.public_url = public_url.rstrip("/")
-        self.reach = reach.rstrip("/")
+        super().__init__(public_url, reach, headers)
         self.account_sid = account_sid
-        self.headers = dict(headers or {})
         self._validator = RequestValidator(auth_token)
-        self._client: aiohttp.ClientSession | None = None
         self.recordings: dict[str, tuple[str, bytes]] = {}
         """What Twilio has recorded and not erased: CallSid and WAV file by RecordingSid."""
 
@@ -68,15 +63,43 @@ class Exchange:
         self.recordings[sid] = (call_sid, file.getvalue())
         return sid
 
-    async def __aenter__(self) -> Self:
-        self._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        return self
+    async def record(self, line: Line, verb: Record) -> None:
+        """As Exchange.record: then the action is asked, and the callback told (RecordingSource RecordVerb)."""
+        form = self.form(line.call_sid, line.caller, line.callee, CallStatus="in-progress")
+        told = {"CallSid": line.call_sid, "AccountSid": self.account_sid, "RecordingSource": "RecordVerb"}
+        if line.message is None:
+            await self.post(verb.told, {**told, "RecordingStatus": "absent"})
+            return
+        sid = self.keep_recording(line.call_sid, line.message.pcm)
+        about = {
+            "RecordingSid": sid,
+            "RecordingUrl": f"{self.public_url}/not-to-be-called/{sid}",
+            "RecordingDuration": str(round(len(line.message.pcm) / 32_000)),
+        }
+        reply = await self.post(verb.action, {**form, **about})
+        if reply.status == 200:
+            parse(reply.text)
+        await self.post(verb.told, {**told, **about, "RecordingStatus": "completed"})
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._client is not None:
-            await self._client.close()
+    def new_call_id(self) -> str:
+        """As Exchange.new_call_id."""
+        return new_sid("CA")
+
+    async def ring(self, line: Line) -> list[Verb]:
+        """As Exchange.ring."""
+        form = self.form(line.call_sid, line.caller, line.callee)
+        reply = await self.post(f"{self.public_url}/voice/webhook", form)
+        if reply.status != 200:
+            raise CallEndedError(f"11200: the webhook answered {reply.status}: {reply.text}")
+        return parse(reply.text)
+
+    def new_stream(self, line: Line, verb: ConnectStream) -> TwilioStream:
+        """As Exchange.new_stream."""
+        return TwilioStream(self, line.call_sid, verb, line.heard, line.tick)
+
+    def upgrade_headers(self, url: str) -> Mapping[str, str]:
+        """As Exchange.upgrade_headers."""
+        return {"X-Twilio-Signature": self.sign(url)}
 
     def sign(self, url: str, form: Form = ()) -> str:
         """The signature of a request to ``url`` with these fields."""
@@ -84,18 +107,9 @@ class Exchange:
 
     async def post(self, url: str, form: Form, headers: Mapping[str, str] | None = None) -> Reply:
         """Send a webhook, signed; ``headers`` go over what would be sent."""
-        sent = {**self.headers, "X-Twilio-Signature": self.sign(url, form), **(headers or {})}
-        async with self._http.post(self._local(url), data=MultiDict(form), headers=sent) as response:
-            return Reply(response.status, await response.text(), dict(response.headers))
-
-    async def open(self, url: str, headers: Mapping[str, str] | None = None) -> aiohttp.ClientWebSocketResponse:
-        """Open a media stream, signed.
-
-        Raises:
-            aiohttp.WSServerHandshakeError: it was refused; Twilio calls that 31920.
-        """
-        sent = {**self.headers, "X-Twilio-Signature": self.sign(url), **(headers or {})}
-        return await self._http.ws_connect(self._local(url), headers=sent, max_msg_size=0, autoping=True)
+        pairs = list(MultiDict(form).items())
+        signed = {"X-Twilio-Signature": self.sign(url, form), **(headers or {})}
+        return await self.send(url, urlencode(pairs).encode(), "application/x-www-form-urlencoded", signed)
 
     def form(self, call_sid: str, caller: str, callee: str, **more: str) -> dict[str, str]:
         """The fields that every webhook of a call has."""
@@ -111,19 +125,6 @@ class Exchange:
             "To": callee,
             **more,
         }
-
-    def _local(self, url: str) -> str:
-        scheme, _, rest = url.partition("://")
-        public = self.public_url.partition("://")[2]
-        if scheme not in {"http", "https", "ws", "wss"} or not rest.startswith(public):
-            raise ValueError(f"{url} is not under {self.public_url}: Twilio would call somebody else")
-        return self.reach + rest[len(public) :]
-
-    @property
-    def _http(self) -> aiohttp.ClientSession:
-        if self._client is None:
-            raise RuntimeError("the exchange is not open")
-        return self._client
 
 
 def new_sid(kind: str) -> str:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
+
+from openclaw_actors.testkit.providers.carrier.verbs import (
+    ConnectStream,
+    Dial,
+    HangUp,
+    Pause,
+    Record,
+    Reject,
+    Say,
+    Verb,
+)
 
 _PARAMETER = 500
 """Letters of a parameter's name and value together, at most."""
@@ -17,61 +27,6 @@ class TwimlError(Exception):
     def __init__(self, number: int, text: str) -> None:
         super().__init__(f"{number}: {text}")
         self.number = number
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectStream:
-    """``<Connect><Stream>``: a bidirectional stream; what follows waits until its socket is closed by the server."""
-
-    url: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    status_callback: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """``<Say>``."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """``<Reject>``: the call is not answered."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """``<Dial>``: the caller talks with somebody else from now on."""
-
-    number: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """``<Hangup>``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """``<Pause>``."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """``<Record>``: Twilio itself records what the caller says; the callbacks' URLs are ``action`` and ``told``."""
-
-    action: str
-    told: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-Verb = ConnectStream | Say | Reject | Dial | HangUp | Pause | Record
 
 
 def parse(text: str) -> list[Verb]:

@@ -13,7 +13,7 @@ class Script:
     Args:
         outcome: what comes of the ringing.
         dial_s: how long until anything happens, and any callback comes.
-        ring_s: how long it rings before that; ``no-answer`` waits for the call's own Timeout, times ``ring_s``.
+        ring_s: how long it rings before that; ``no-answer`` waits for the call's own time limit, times ``ring_s``.
         answered_by: what answering-machine detection says, where it was asked for; empty: it never says anything.
         verdict_s: how long after the answer it says so.
         error_code: of ``failed``.
@@ -39,7 +39,7 @@ class RestFault:
 
     Args:
         status: the HTTP status; 0: the connection is dropped.
-        code: Twilio's error code.
+        code: the carrier's error code.
         message: its words.
         done: the request is carried out all the same.
         hangs: it is never answered.

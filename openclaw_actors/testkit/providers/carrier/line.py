@@ -1,4 +1,4 @@
-"""A telephone on a line of Twilio's: what TwiML does to it, and the person who holds it."""
+"""A telephone on a carrier's line: what the carrier is told to do with it, and the person who holds it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Self
 from openclaw_actors.testkit.ear import Ear
 from openclaw_actors.testkit.mouth import Utterance
 from openclaw_actors.testkit.party import Party
-from openclaw_actors.testkit.providers.twilio.exchange import Exchange, new_sid
-from openclaw_actors.testkit.providers.twilio.stream import StreamClient
-from openclaw_actors.testkit.providers.twilio.twiml import (
+from openclaw_actors.testkit.providers.carrier.exchange import Exchange
+from openclaw_actors.testkit.providers.carrier.stream import StreamClient
+from openclaw_actors.testkit.providers.carrier.verbs import (
     ConnectStream,
     Dial,
     HangUp,
+    Park,
     Pause,
     Record,
     Reject,
     Say,
     Verb,
-    parse,
 )
 from openclaw_actors.testkit.speakers import Speech
 from openclaw_actors.testkit.waiting import CallEndedError
@@ -35,8 +35,7 @@ class Line(Party):
         exchange: the account's.
         caller: its number, and who is called.
         callee: likewise.
-        call_sid: of the call; a new one when empty.
-        direction: as Twilio names it.
+        call_sid: the carrier's name for the call; a new one when empty.
         keep_audio: keep what is heard, for ``heard.recording()``.
     """
 
@@ -47,16 +46,14 @@ class Line(Party):
         callee: str = "+15550100002",
         *,
         call_sid: str = "",
-        direction: str = "inbound",
         keep_audio: bool = True,
     ) -> None:
         super().__init__(Ear(keep=keep_audio))
         self.exchange = exchange
         self.caller, self.callee = caller, callee
-        self.call_sid = call_sid or new_sid("CA")
-        self.direction = direction
+        self.call_sid = call_sid or exchange.new_call_id()
         self.stream: StreamClient | None = None
-        """The media stream, once TwiML has asked for one; it stays when it is over."""
+        """The media stream, once one was asked for; it stays when it is over."""
         self.rejected = ""
         """The reason of a Reject."""
         self.dialled = ""
@@ -64,11 +61,13 @@ class Line(Party):
         self.dial_attributes: Mapping[str, str] = {}
         """What it said besides."""
         self.said: list[str] = []
-        """What Twilio's own voice has said."""
+        """What the carrier's own voice has said."""
         self.message: Speech | None = None
-        """What the person says to Twilio's own recorder; None: nothing."""
+        """What the person says to the carrier's own recorder; None: nothing."""
         self.recorded: Record | None = None
         """The Record that took it."""
+        self.taken = False
+        """A call that came in was answered."""
         self._running: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
 
@@ -88,22 +87,22 @@ class Line(Party):
         await self.hang_up()
 
     async def dial(self) -> None:
-        """Call the number: Twilio asks its webhook, and does what that says. Returns when the stream has started.
+        """Call the number, and do what the host wants done. Returns when the stream has started.
 
         Raises:
             CallEndedError: it came to none.
         """
-        form = self.exchange.form(self.call_sid, self.caller, self.callee, Direction=self.direction)
-        reply = await self.exchange.post(f"{self.exchange.public_url}/voice/webhook", form)
-        if reply.status != 200:
+        self.exchange.lines[self.call_sid] = self
+        try:
+            verbs = await self.exchange.ring(self)
+        except CallEndedError:
             self._waits.end()
-            raise CallEndedError(f"11200: the webhook answered {reply.status}: {reply.text}")
-        self.run(reply.text)
+            raise
+        self.run(verbs)
         await self.answered()
 
-    def run(self, twiml: str) -> None:
-        """Do from now on what this TwiML says; what was being done ends."""
-        verbs = parse(twiml)
+    def run(self, verbs: list[Verb]) -> None:
+        """Do this from now on; what was being done ends."""
         before, self._running = self._running, None
         self._answered = asyncio.Event()
         self._running = asyncio.create_task(self._run(verbs, before), name=f"line {self.call_sid[:6]}")
@@ -126,6 +125,13 @@ class Line(Party):
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
         self._end()
+        await self._tell_over()
+
+    async def _tell_over(self) -> None:
+        """Of a call that came in; of one that was placed, its DialledCall tells."""
+        if self.exchange.lines.pop(self.call_sid, None) is not None:
+            with contextlib.suppress(OSError):
+                await self.exchange.over(self)
 
     async def _run(self, verbs: list[Verb], before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -135,6 +141,7 @@ class Line(Party):
             if not await self._do(verb):
                 break
         self._end()
+        await self._tell_over()
 
     async def _do(self, verb: Verb) -> bool:
         """Do it; whether the next verb's turn comes."""
@@ -145,11 +152,14 @@ class Line(Party):
                 self.said.append(text)
             case Pause(seconds):
                 await asyncio.sleep(seconds)
+            case Park():
+                await asyncio.Event().wait()
             case Dial(number, attributes):
                 self.dialled, self.dial_attributes = number, attributes
                 return False
             case Record():
-                await self._record(verb)
+                self.recorded = verb
+                await self.exchange.record(self, verb)
                 return False
             case Reject(reason):
                 self.rejected = reason
@@ -159,38 +169,23 @@ class Line(Party):
         return True
 
     async def _connect(self, verb: ConnectStream) -> None:
-        self.stream = StreamClient(self.exchange, self.call_sid, verb, self.heard, self._waits.check)
+        self.taken = True
+        self.stream = self.exchange.new_stream(self, verb)
         try:
             await self.stream.run(self._answered)
         finally:
-            if verb.status_callback:
-                with contextlib.suppress(OSError):
-                    await self.stream.report()
-
-    async def _record(self, verb: Record) -> None:
-        """Record what the person says; then the action is asked, and the callback told (RecordingSource RecordVerb)."""
-        self.recorded = verb
-        form = self.exchange.form(self.call_sid, self.caller, self.callee, CallStatus="in-progress")
-        told = {"CallSid": self.call_sid, "AccountSid": self.exchange.account_sid, "RecordingSource": "RecordVerb"}
-        if self.message is None:
-            await self.exchange.post(verb.told, {**told, "RecordingStatus": "absent"})
-            return
-        sid = self.exchange.keep_recording(self.call_sid, self.message.pcm)
-        about = {
-            "RecordingSid": sid,
-            "RecordingUrl": f"{self.exchange.public_url}/not-to-be-called/{sid}",
-            "RecordingDuration": str(round(len(self.message.pcm) / 32_000)),
-        }
-        reply = await self.exchange.post(verb.action, {**form, **about})
-        if reply.status == 200:
-            parse(reply.text)
-        await self.exchange.post(verb.told, {**told, **about, "RecordingStatus": "completed"})
+            with contextlib.suppress(OSError):
+                await self.stream.report()
 
     def _end(self) -> None:
         self._answered.set()
         self._waits.end()
         if self.stream is not None:
             self.stream.hush(CallEndedError("the call ended before all was said"))
+
+    def tick(self, now: float) -> None:
+        """20 ms have passed on its stream."""
+        self._waits.check(now)
 
     # --- the person ---------------------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+"""Somebody calls one of our numbers: may they, is there a place, and where shall their sound go?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from openclaw_actors.actors.board import Board
+from openclaw_actors.errors import RefusalError
+from openclaw_actors.observability import metrics
+from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.telephony.carrier import Answer, Carrier, CarrierError, Incoming
+from openclaw_actors.telephony.numbers import Admitted, Numbers, Refused
+from openclaw_actors.telephony.once import Once
+from openclaw_actors.telephony.pending import Expected, Pending
+from openclaw_actors.telephony.voicemail.desk import Desk, admit
+
+_log = get_logger(__name__)
+
+STREAM_TTL_S = 60.0
+"""A carrier opens the stream within a second of our answer; later than that its caller has hung up."""
+
+
+class InboundCalls:
+    """Answers the webhooks of one carrier's numbers. No actor is started before the call's stream is there.
+
+    Args:
+        carrier: the carrier.
+        board: the host's calls.
+        numbers: who may call.
+        pending: where the call waits for its stream.
+        spawn: runs what takes time.
+        desk: the voicemail; None: there is none.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        board: Board,
+        numbers: Numbers,
+        pending: Pending,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        desk: Desk | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._carrier = carrier
+        self._board = board
+        self._numbers = numbers
+        self._pending = pending
+        self._spawn = spawn
+        self._desk = desk
+        self._clock = clock
+        self._answers = Once(clock)
+
+    def answer(self, call: Incoming, carrier_call_id: str) -> str:
+        """The document for a call that comes in. For the same call it is always the same, with no second token."""
+        if not carrier_call_id:
+            return self._carrier.reject("", "rejected").text
+        return self._answers.answer(carrier_call_id, lambda: self._decide(call, carrier_call_id))
+
+    def _decide(self, call: Incoming, carrier_call_id: str) -> str:
+        decided = self._numbers.inbound(call.caller, call.callee, self._clock())
+        if isinstance(decided, Refused):
+            metrics.calls_rejected_total.labels(reason=decided.reason).inc()
+            _log.info(
+                "a caller was refused", carrier_call_id=carrier_call_id, reason=decided.reason, detail=decided.detail
+            )
+            busy = decided.reason == "daily_minutes"
+            return self._give(carrier_call_id, self._carrier.reject(carrier_call_id, "busy" if busy else "rejected"))
+        try:
+            admission, profile = admit(
+                self._board, self._desk, self._carrier.name, decided.caller, call.callee, decided.profile
+            )
+        except RefusalError as refusal:  # the board has counted it
+            answer = self._let_record(refusal, carrier_call_id, decided, call.callee)
+            if answer is None:
+                _log.warning("a caller finds the line busy", carrier_call_id=carrier_call_id, reason=refusal.code)
+                answer = self._carrier.reject(carrier_call_id, "busy")
+            return self._give(carrier_call_id, answer)
+        expected = Expected(decided.caller, call.callee, profile, admission)
+        token = self._pending.expect(expected, STREAM_TTL_S, carrier_call_id)
+        return self._give(carrier_call_id, self._carrier.connect(carrier_call_id, token), token)
+
+    def _let_record(
+        self, refusal: RefusalError, carrier_call_id: str, admitted: Admitted, callee: str
+    ) -> Answer | None:
+        """The carrier takes the message, where it can: this host has no ear left for it."""
+        desk, carrier = self._desk, self._carrier
+        if desk is None or not carrier.abilities.takes_messages or not desk.has_carrier_record(refusal, callee):
+            return None
+        agent, own = admitted.profile.agent, desk.settings
+        message_id = desk.carrier_records(carrier.name, carrier_call_id, admitted.caller, callee, agent)
+        _log.warning("the carrier takes a caller's message", carrier_call_id=carrier_call_id, voicemail_id=message_id)
+        return carrier.record(message_id, own.greeting, own.max_seconds, round(own.silence_s))
+
+    def _give(self, carrier_call_id: str, answer: Answer, token: str = "") -> str:
+        if answer.act is not None:
+            self._spawn(self._act(carrier_call_id, answer.act, token))
+        return answer.text
+
+    async def _act(self, carrier_call_id: str, act: Callable[[], Any], token: str) -> None:
+        """Tell the carrier by REST what it would not read in an answer."""
+        try:
+            await act()
+        except CarrierError as error:
+            _log.error("a call could not be answered", carrier_call_id=carrier_call_id, detail=error.detail)
+            self._pending.withdraw(token)
