@@ -163,6 +163,28 @@ def test_a_source_that_is_not_known_goes_the_stock_way_until_it_is():
     assert wire.take(wire.datagram(packet(2))) is False, "nor before the keys are there"
 
 
+async def test_a_caller_who_changes_the_source_with_each_packet_is_reported_on_and_closed(make_call):
+    call = make_call()
+    await call.connect()
+    await call.listener.hears(5)
+    sender = call.client.pc.getSenders()[0]
+    receiver = call.peer._connection.getReceivers()[0]
+    for _ in range(90):
+        sender._ssrc = (sender._ssrc + 1) & 0xFFFF_FFFF
+        await call.listener.hears(1)
+    assert len(receiver._RTCRtpReceiver__remote_streams) <= 9
+    reports = receiver._RTCRtpReceiver__rtcp_task
+    await call.listener.hears(100)  # a report is sent about once a second
+    assert not reports.done()
+
+
+def test_a_stranger_makes_no_source_forgotten():
+    wire = Wire()
+    for number in range(8):
+        wire.take(bytes([0x80, 111]) + bytes(6) + number.to_bytes(4, "big") + b"x" * 20)
+    assert wire.take(wire.datagram(packet(1)))
+
+
 def test_forged_and_repeated_packets_are_dropped_and_counted():
     wire = Wire()
     before = dropped("unauthentic")

@@ -54,6 +54,9 @@ _HEADER_BYTES = 12
 _HAS_PADDING, _HAS_EXTENSION, _SOURCES = 0x20, 0x10, 0x0F
 _MARKER = 0x80
 """RFC 3550 section 5.1. The marker stands in each packet of ours, as in aiortc's own."""
+_MOST_SOURCES = 8
+"""A browser changes its source when it changes its microphone. aiortc remembers each and reports on all of them: at 60
+the report is longer than SRTP holds, the task that sends it ends, and the connection never closes."""
 _SR_EVERY = 25
 """Packets, half a second: so often the numbers of aiortc's sender reports are brought up to date. A report is a pair of
 clocks that were read at once, so an older pair is as true."""
@@ -145,6 +148,8 @@ class DirectReceiver:
         statistics = self._streams.get(source)
         srtp = self._receiver.transport._rx_srtp  # noqa: SLF001 - this file's office
         if statistics is None or kind & ~_MARKER not in self._codecs or srtp is None:
+            while len(self._streams) > _MOST_SOURCES:
+                del self._streams[next(iter(self._streams))]
             return False
         if not self._receiver._enabled:  # noqa: SLF001 - as above
             return True
