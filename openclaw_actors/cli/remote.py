@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -64,19 +64,24 @@ def live_calls(url: str, token: str) -> list[tuple[str, str]]:
 # --- reading --------------------------------------------------------------------------------------
 
 
+async def pages(page_of: Callable[..., Awaitable[Any]], name: str, limit: int) -> list[Any]:
+    """The first ``limit`` of a list that the host gives page by page; ``page_of`` asks for one."""
+    found: list[Any] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = await page_of(cursor=cursor, limit=min(_PAGE, limit - len(found)))
+        found += page[name]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    return found
+
+
 def calls(options: HostOptions, filters: Mapping[str, str | None], limit: int) -> None:
     """``calls``."""
 
     async def work(client: Client) -> list[CallRecord]:
-        found: list[CallRecord] = []
-        cursor: str | None = None
-        while len(found) < limit:
-            page = await client.calls(**filters, cursor=cursor, limit=min(_PAGE, limit - len(found)))
-            found += page["calls"]
-            cursor = page["next"]
-            if cursor is None:
-                break
-        return found
+        return await pages(lambda **part: client.calls(**{**part, **filters}), "calls", limit)
 
     found = on_host(options, work)
     if options.as_json:

@@ -15,10 +15,9 @@ from rich.text import Text
 
 from openclaw_actors.cli.hosts import on_host
 from openclaw_actors.cli.options import HostOptions
-from openclaw_actors.cli.remote import local_time, plain, print_json
+from openclaw_actors.cli.remote import local_time, pages, plain, print_json
 from openclaw_actors.client import Client, VoicemailRecord
 
-_PAGE = 200
 _FILE_WIDTH = 200
 _PLAYERS = (("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"), ("mpv", "--no-video"), ("gst-play-1.0",))
 """Programs that play Ogg; the first that is installed does."""
@@ -29,15 +28,7 @@ def voicemails(options: HostOptions, filters: Mapping[str, str | None], limit: i
     """``voicemails``."""
 
     async def work(client: Client) -> list[VoicemailRecord]:
-        found: list[VoicemailRecord] = []
-        cursor: str | None = None
-        while len(found) < limit:
-            page = await client.voicemails(**filters, cursor=cursor, limit=min(_PAGE, limit - len(found)))
-            found += page["voicemails"]
-            cursor = page["next"]
-            if cursor is None:
-                break
-        return found
+        return await pages(lambda **part: client.voicemails(**{**part, **filters}), "voicemails", limit)
 
     found = on_host(options, work)
     if options.as_json:

@@ -33,8 +33,8 @@ def kill_at(step: str) -> None:
             die()
         return done
 
-    async def placed(self: TwilioAccount, dial: Any) -> str:
-        call_sid = await place(self, dial)
+    async def placed(self: TwilioAccount, **asked: Any) -> str:
+        call_sid = await place(self, **asked)
         if step == "placed":
             die()
         return call_sid
