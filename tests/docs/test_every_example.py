@@ -34,6 +34,7 @@ ELSEWHERE = {
     ("operations.md", "promql"): "tests/observability/test_rules.py",
     ("evals.md", "toml"): "tests/docs/test_evals_page.py",
     ("embedding.md", "html"): "tests/browser/test_embedding_page.py",
+    ("carriers.md", "xml"): "tests/docs/test_carriers_page.py",
     ("phone.md", "xml"): "tests/docs/test_phone_page.py",
     ("phone.md", "nginx"): "tests/deploy/test_proxies.py",
     ("phone.md", "caddy"): "tests/deploy/test_proxies.py",
