@@ -118,9 +118,10 @@ class JitterBuffer:
     Args:
         clock_rate: Hz of the RTP timestamps.
         capacity: packets held at most; beyond it the oldest hole is given up at once.
+        patience: seconds for which a hole is waited for in any case, once the packet behind it is there.
     """
 
-    def __init__(self, clock_rate: int, *, capacity: int = 64) -> None:
+    def __init__(self, clock_rate: int, *, capacity: int = 64, patience: float = 0.0) -> None:
         self.clock = ArrivalClock(clock_rate)
         self.lost = 0
         """Packets that were stepped over: they did not come in time."""
@@ -129,6 +130,7 @@ class JitterBuffer:
         self.duplicates = 0
         self._rate = clock_rate
         self._capacity = capacity
+        self._patience = patience
         self._frame = 0.02
         self._next: int | None = None
         self._source = 0
@@ -232,4 +234,4 @@ class JitterBuffer:
     def _give_up_at(self, head: RtpAudio) -> float:
         """When the last packet missing before ``head`` is overdue."""
         overdue = self.clock.due(head.timestamp) - self._frame + self.target
-        return min(overdue, head.arrived_at + _MAX_TARGET_S)
+        return max(min(overdue, head.arrived_at + _MAX_TARGET_S), head.arrived_at + self._patience)

@@ -31,6 +31,7 @@ class Inbound:
         codec: of the packets.
         line: told how the sound came.
         grace: as of a Timeline.
+        patience: likewise.
         clock: monotonic seconds.
     """
 
@@ -40,6 +41,7 @@ class Inbound:
         line: LineQuality,
         *,
         grace: float = GRACE_S,
+        patience: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.received_at = 0.0
@@ -47,6 +49,7 @@ class Inbound:
         self._codec = codec
         self._line = line
         self._grace = grace
+        self._patience = patience
         self._clock = clock
         self._timeline: Timeline | None = None
         self._listener: PeerListener | None = None
@@ -68,7 +71,7 @@ class Inbound:
         """
         self._disarm()
         self._listener = listener
-        self._timeline = Timeline(self._codec, start, self._grace)
+        self._timeline = Timeline(self._codec, start, self._grace, self._patience)
         self._lost = 0
 
     def missed(self, packets: int) -> None:

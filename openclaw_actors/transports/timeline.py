@@ -38,10 +38,11 @@ class Timeline:
         codec: of the payloads.
         start: media time of the first frame, in 16 kHz samples.
         grace: seconds past the jitter target after which the hole is filled.
+        patience: as of a JitterBuffer.
     """
 
-    def __init__(self, codec: Codec, start: int = 0, grace: float = GRACE_S) -> None:
-        self.jitter = JitterBuffer(codec.clock_rate)
+    def __init__(self, codec: Codec, start: int = 0, grace: float = GRACE_S, patience: float = 0.0) -> None:
+        self.jitter = JitterBuffer(codec.clock_rate, patience=patience)
         self.undecodable = 0
         """Packets that the decoder refused."""
         self.dropped = 0

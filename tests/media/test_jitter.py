@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -205,3 +206,22 @@ def test_the_delay_returns_to_nothing_after_any_trouble(fates):
     smooth = [packet(i) for i in range(len(fates), calm + 50)]
     released = run(buffer, trouble + smooth)
     assert max(delay(*r) for r in released if r[0] >= calm) < 0.001
+
+
+@pytest.mark.parametrize(("patience", "released"), [(0.0, [0, 2, 3]), (0.1, [0, 1, 2, 3])])
+def test_two_that_changed_places_while_all_was_held_up_are_put_in_order_where_that_is_waited_for(patience, released):
+    """What comes at once after half a second is late by its timestamps, the one that is missing too."""
+    buffer = JitterBuffer(RATE, patience=patience)
+    got = buffer.push(packet(0))
+    for number in (2, 1, 3):
+        got += buffer.push(replace(packet(number), arrived_at=packet(0).arrived_at + 0.5))
+    got += buffer.poll(packet(0).arrived_at + 0.55)
+    assert [p.sequence for p in got] == released
+
+
+def test_one_that_never_comes_is_waited_for_no_longer_than_that():
+    buffer = JitterBuffer(RATE, patience=0.1)
+    buffer.push(packet(0))
+    buffer.push(packet(2))
+    assert buffer.deadline == pytest.approx(packet(2).arrived_at + 0.1)
+    assert [p.sequence for p in buffer.poll(packet(2).arrived_at + 0.1)] == [2]

@@ -35,6 +35,9 @@ _SLACK = 240
 _GRACE_S = 1.0
 """A carrier sends sound also when nobody speaks, and TCP loses none: what is late will come, so it is awaited for long.
 Filled with silence after 60 ms, as a lost RTP packet is, a stall of the network would cost the caller a word."""
+_PATIENCE_S = 0.1
+"""Of carriers that do not keep the pieces' order: the one that is missing comes right behind the next. By its timestamp
+it may seem overdue, when all that was held up comes at once."""
 _HANG_UP_S = 5.0
 
 
@@ -69,7 +72,7 @@ class MediaStreamPeer:
         self._clears = False
         self._ahead = SentAhead()
         self._line = LineQuality(carrier)
-        self._inbound = Inbound(PCMU, self._line, grace=_GRACE_S, clock=clock)
+        self._inbound = Inbound(PCMU, self._line, grace=_GRACE_S, patience=_PATIENCE_S, clock=clock)
         self._pieces = 0
         self._chunk = 0
         self._expected = 0
