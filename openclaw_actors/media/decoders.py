@@ -97,15 +97,16 @@ class _AvDecoder:
         return np.frombuffer(pcm, np.int16)
 
 
-_REACH = 8
-"""Samples on either side from which one between two others is made: 1 ms of delay. What 16 taps leave of a tone's
-image is 51 dB below it at 3 kHz, and 28 dB at 3.4 kHz, where telephones end."""
+_REACH = 16
+"""Samples on either side from which one between two others is made: 2 ms of delay. What 32 taps leave of a tone's
+image is 93 dB below it up to 3.2 kHz, and 49 dB at 3.4 kHz, where telephones end. Recognisers hear such images: half as
+many taps, which leave -51 and -28 dB, cost pocketsphinx 45 % of the words of 34 flite sentences in place of 40."""
 
 
 class _MulawDecoder:
     """G.711 mu-law at 8 kHz, brought to 16: each second sample is one of the caller's, those between are interpolated.
 
-    A windowed sinc in numpy, 10 µs a packet: PyAV's decoder and FFmpeg's graph take 27.
+    A windowed sinc in numpy, 14 µs a packet: PyAV's decoder and FFmpeg's graph take 27.
     """
 
     def __init__(self) -> None:
@@ -125,9 +126,9 @@ class _MulawDecoder:
 
 
 def _between() -> npt.NDArray[np.float32]:
-    """The taps that make the sample half-way between the 8 before it and the 8 behind."""
+    """The taps that make the sample half-way between the 16 before it and the 16 behind."""
     at = np.arange(-_REACH, _REACH) + 0.5
-    taps = np.sinc(at) * np.kaiser(2 * _REACH, 4.5)
+    taps = np.sinc(at) * np.kaiser(2 * _REACH, 9)
     return np.asarray(taps / taps.sum(), np.float32)
 
 
