@@ -447,6 +447,8 @@ class Numbers(Section):
     """0: as long as ``calls.max_duration_s`` lets it."""
     minutes_per_day: Count = 240
     """Of all calls by phone together, in any 24 hours; 0: no bound."""
+    full_notice: str = "All our lines are busy. Please call again in a few minutes."
+    """Said by the carrier's own voice to a caller for whom there is no place; empty, or without one: a busy tone."""
     routes: dict[str, NumberRoute] = {}
 
 

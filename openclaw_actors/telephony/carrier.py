@@ -295,6 +295,9 @@ class Carrier(Protocol):
     def reject(self, carrier_call_id: str, reason: Literal["rejected", "busy"]) -> Answer:
         """Do not take the call: nobody pays for it."""
 
+    def notice(self, words: str) -> Answer | None:
+        """Take the call, say ``words`` in the carrier's own voice, and hang up; None of one that has no voice here."""
+
     def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> Answer | None:
         """Say ``words`` and take a message in our place; None of one that takes none.
 

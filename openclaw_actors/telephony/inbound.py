@@ -32,6 +32,7 @@ class InboundCalls:
         pending: where the call waits for its stream.
         spawn: runs what takes time.
         desk: the voicemail; None: there is none.
+        full_notice: said to callers for whom there is no place; empty: nothing, the line is busy.
         clock: monotonic seconds.
     """
 
@@ -44,6 +45,7 @@ class InboundCalls:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         desk: Desk | None = None,
         *,
+        full_notice: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._carrier = carrier
@@ -52,6 +54,7 @@ class InboundCalls:
         self._pending = pending
         self._spawn = spawn
         self._desk = desk
+        self._full_notice = full_notice
         self._clock = clock
         self._answers = Once(clock)
 
@@ -76,10 +79,7 @@ class InboundCalls:
             )
         except RefusalError as refusal:  # the board has counted it
             answer = self._let_record(refusal, carrier_call_id, decided, call.callee)
-            if answer is None:
-                _log.warning("a caller finds the line busy", carrier_call_id=carrier_call_id, reason=refusal.code)
-                answer = self._carrier.reject(carrier_call_id, "busy")
-            return self._give(carrier_call_id, answer)
+            return self._give(carrier_call_id, answer or self._no_place(refusal, carrier_call_id))
         expected = Expected(decided.caller, call.callee, profile, admission)
         token = self._pending.expect(expected, STREAM_TTL_S, carrier_call_id)
         return self._give(carrier_call_id, self._carrier.connect(carrier_call_id, token), token)
@@ -95,6 +95,12 @@ class InboundCalls:
         message_id = desk.carrier_records(carrier.name, carrier_call_id, admitted.caller, callee, agent)
         _log.warning("the carrier takes a caller's message", carrier_call_id=carrier_call_id, voicemail_id=message_id)
         return carrier.record(message_id, own.greeting, own.max_seconds, round(own.silence_s))
+
+    def _no_place(self, refusal: RefusalError, carrier_call_id: str) -> Answer:
+        """A caller hears in words that there is no place, where the carrier can say it, or else a busy tone."""
+        _log.warning("a caller finds the lines busy", carrier_call_id=carrier_call_id, reason=refusal.code)
+        told = self._carrier.notice(self._full_notice) if self._full_notice else None
+        return told or self._carrier.reject(carrier_call_id, "busy")
 
     def _give(self, carrier_call_id: str, answer: Answer, token: str = "") -> str:
         if answer.act is not None:

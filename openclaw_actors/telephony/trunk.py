@@ -65,7 +65,9 @@ class Trunk:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.carrier = carrier
-        self.inbound = InboundCalls(carrier, board, numbers, pending, spawn, desk, clock=clock)
+        self.inbound = InboundCalls(
+            carrier, board, numbers, pending, spawn, desk, full_notice=settings.numbers.full_notice, clock=clock
+        )
         self.streams = Streams(
             carrier.framing,
             board,

@@ -272,3 +272,16 @@ async def test_who_may_not_call_is_refused_before_anything_begins(phone):
         assert line.rejected == "rejected"
         await line.hang_up()
     assert phone.events == []
+
+
+async def test_a_caller_for_whom_there_is_no_place_is_told_so_in_words(phone):
+    line = Line(phone.twilio.exchange, PERSON)
+    await phone.client.drain()
+    try:
+        with pytest.raises(CallEndedError):
+            await line.dial()
+    finally:
+        await phone.client.drain(on=False)
+        await line.hang_up()
+    assert line.said == [phone.running.host.settings.numbers.full_notice]
+    assert phone.told("call.initiated") == []

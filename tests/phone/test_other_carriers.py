@@ -88,6 +88,20 @@ async def test_a_caller_is_greeted_understood_and_answered_and_presses_keys(phon
     assert line.stream.longest_lead_s < 0.5
 
 
+async def test_a_caller_for_whom_there_is_no_place_is_told_so(phone, name):
+    await phone.client.drain()
+    try:
+        line = Line(phone.carrier.exchange, PERSON, NUMBER)
+        with pytest.raises(CallEndedError):
+            await line.dial()
+        await line.hang_up()
+    finally:
+        await phone.client.drain(on=False)
+    words = phone.running.host.settings.numbers.full_notice
+    assert line.said == ([] if name == "telnyx" else [words]), "Telnyx has no voice here: the line is busy"
+    assert phone.told("call.initiated") == []
+
+
 async def test_a_barge_in_throws_away_what_the_carrier_holds_and_is_answered(hearing_host, name, flite):
     async with fresh(hearing_host) as phone:
         async with phone.calls_in() as line:

@@ -143,6 +143,10 @@ class PlivoCarrier:
         """As Carrier.reject."""
         return Answer(xml.hang_up(reason))
 
+    def notice(self, words: str) -> Answer:
+        """As Carrier.notice."""
+        return Answer(xml.notice(words))
+
     def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> None:
         """As Carrier.record: not here."""
 

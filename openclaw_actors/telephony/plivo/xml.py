@@ -32,6 +32,13 @@ def stream(urls: Urls, token: str) -> str:
     return _text(response)
 
 
+def notice(words: str) -> str:
+    """Say ``words`` in Plivo's voice; nothing follows, so the call ends."""
+    response = ET.Element("Response")
+    ET.SubElement(response, "Speak").text = words
+    return _text(response)
+
+
 def hang_up(reason: Literal["rejected", "busy"]) -> str:
     """Do not answer: a reason, as the first element, lets the caller hear that the number is busy or not to be had."""
     response = ET.Element("Response")

@@ -118,6 +118,9 @@ class TelnyxCarrier:
 
         return Answer(self.nothing, reject)
 
+    def notice(self, words: str) -> None:
+        """As Carrier.notice: a call would have to be taken, spoken to and ended in three commands."""
+
     def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> None:
         """As Carrier.record: not here."""
 

@@ -120,6 +120,10 @@ class TwilioCarrier:
         """As Carrier.reject."""
         return Answer(twiml.reject(reason))
 
+    def notice(self, words: str) -> Answer:
+        """As Carrier.notice."""
+        return Answer(twiml.notice(words))
+
     def record(self, message_id: str, words: str, longest_s: int, silence_s: int) -> Answer:
         """As Carrier.record."""
         told = self.urls.hook("recording", **{CALL: message_id})

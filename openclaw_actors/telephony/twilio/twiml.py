@@ -56,6 +56,13 @@ def dial(to: str, caller_id: str, time_limit_s: int) -> str:
     return str(response)
 
 
+def notice(words: str) -> str:
+    """Say ``words`` in Twilio's voice; nothing follows, so the call ends."""
+    response = VoiceResponse()
+    response.say(words)
+    return str(response)
+
+
 def reject(reason: Literal["rejected", "busy"]) -> str:
     """Do not answer: the caller hears that the number is not in service, or busy; nobody pays."""
     response = VoiceResponse()
