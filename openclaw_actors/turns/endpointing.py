@@ -40,8 +40,8 @@ _VOICED, _STILL_VOICED = 0.5, 0.35
 
 _LIKELY_END = WINDOW
 """Samples of silence that are perhaps the end: one window. Over 15 flite sentences that made 23 likely ends too many,
-64 ms would make 17: a third more transcripts in vain, and every answer 32 ms sooner. The last voiced window ends
-a median 19 ms (at most 42) after the voice, so the caller has been quiet for some 50 ms by then."""
+64 ms would make 17: a third more transcripts in vain, and every answer 32 ms sooner. The model's last voiced window
+ends a median 31 ms (at most 51) after the voice, so the caller has been quiet for some 60 ms by then."""
 
 _LONGEST = 25 * SAMPLE_RATE
 """Samples after which an utterance is ended by force, while the ring (30 s) still holds all of it."""

@@ -57,15 +57,6 @@ model either. A muted caller then costs 6 µs a 20 ms frame instead of 70. After
 afresh: of a sentence 20 dB softer than the one before, it finds nothing otherwise (0 windows of 52, afresh 31)."""
 
 
-_HUSHED = 1e-5
-"""Windows of so small a part of the voice's power (-50 dB) hold none, whatever the model makes of them: after every
-second sentence it takes one more window of digital silence for voice. The end is so found a median 11 ms sooner (30
-flite sentences: 19 ms after the voice, 4 to 42, in place of 30; at -40 dB it is 17, but one soft end is cut by 50)."""
-
-_FORGETS = 0.97
-"""A window: the voice's loudness is that of the last two seconds (-10 dB in 2.4 s), so that a shout does not deafen."""
-
-
 @functools.cache
 def load_silero() -> Any:
     """The one ``onnxruntime.InferenceSession`` of the process: 25 ms the first time, 1.2 MB.
@@ -111,7 +102,6 @@ class SileroVad:
         self._h = self._c = np.zeros((1, 1, 128), np.float32)
         self._settled = self._h, self._c
         self._quiet = 0
-        self._power = 0.0
         self._skipped = 0
 
     def _skip(self) -> None:
@@ -137,9 +127,7 @@ class SileroVad:
         elif self._quiet == _STALE_WINDOWS:
             self._h, self._c = self._settled
             self._quiet = _SETTLED_WINDOWS
-        power = float(np.dot(window, window))
-        self._power = max(power if self._last > _NO_VOICE else 0.0, self._power * _FORGETS)
-        return 0.0 if power < self._power * _HUSHED else self._last
+        return self._last
 
 
 _FLOOR_WINDOWS = 47

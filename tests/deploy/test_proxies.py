@@ -52,7 +52,7 @@ def snippet(page: str, language: str) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_host():
     server = Server(port=0, public_url=f"https://{NAME}", trusted_proxies=("127.0.0.1",))
-    async with lasting_host(twilio=FakeTwilio(f"https://{NAME}"), server=server) as host:
+    async with lasting_host(FakeTwilio(f"https://{NAME}"), server=server) as host:
         yield host
 
 
