@@ -19,7 +19,7 @@ from openclaw_actors.api.stream_socket import StreamSocket
 from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import Limits, Numbers, Server, Twilio
 from openclaw_actors.testkit.providers.carrier.exchange import Reply
-from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Reject
+from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Reject, Say
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange, new_sid
 from openclaw_actors.testkit.providers.twilio.twiml import parse
 from openclaw_actors.transports.media_streams.stream import StreamFaultError
@@ -59,11 +59,11 @@ class Door:
 @pytest.fixture
 def knock(serve) -> Callable[..., object]:
     @asynccontextmanager
-    async def knock(headers: dict[str, str] | None = None, **limits: object) -> AsyncIterator[Door]:
+    async def knock(headers: dict[str, str] | None = None, notice: str = "", **limits: object) -> AsyncIterator[Door]:
         sections = {
             "server": Server(port=0, public_url=PUBLIC, trusted_proxies=("127.0.0.1",)),
             "twilio": Twilio(account_sid="AC1", auth_token=SecretStr(TOKEN), from_number=CALLEE),
-            "numbers": Numbers(allow_from=(CALLER,)),
+            "numbers": Numbers(allow_from=(CALLER,), full_notice=notice),
             "limits": Limits(**limits),
         }
         async with serve(**sections) as api, Exchange(PUBLIC, api.listener.url, TOKEN, headers=headers) as twilio:
@@ -192,10 +192,11 @@ async def test_a_signed_webhook_without_a_call_is_rejected(knock, call_sid):
         assert not door.api.board.places
 
 
-async def test_a_caller_who_finds_no_place_hears_that_it_is_busy(knock):
-    async with knock() as door:
+@pytest.mark.parametrize(("notice", "told"), [("We are full.", Say("We are full.")), ("", Reject("busy"))])
+async def test_a_caller_who_finds_no_place_is_told_or_hears_that_it_is_busy(knock, notice, told):
+    async with knock(notice=notice) as door:
         door.api.board.limit = 0
-        assert parse((await door.twilio.post(WEBHOOK, door.form())).text) == [Reject("busy")]
+        assert parse((await door.twilio.post(WEBHOOK, door.form())).text) == [told]
 
 
 async def test_what_is_too_big_too_slow_too_many_or_elsewhere_is_refused(knock):

@@ -62,7 +62,7 @@ async def test_the_agent_falls_silent_when_it_is_spoken_over_and_answers_that(ho
 
 
 async def test_goodbye_ends_the_call_after_the_agents_own_goodbye(host, flite):
-    goodbye = flite("Thank you, goodbye.")
+    goodbye = flite("Goodbye.")
     async with Caller(host.url) as caller:
         await greeted(caller)
         await caller.ask(goodbye)

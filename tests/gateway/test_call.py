@@ -29,7 +29,7 @@ async def host(gateway, patient_recogniser):
 
 
 async def test_a_call_is_held_with_it(gateway, host, flite):
-    question, bye = flite(QUESTION), flite("Thank you, goodbye.")
+    question, bye = flite(QUESTION), flite("Goodbye.")
     gateway.model.answers |= {
         "is over": "The caller asked for the weather.",
         "weather": "It is sunny in Paris. [[tts:voice=x]]You need **no** umbrella.",

@@ -6,10 +6,6 @@ import pocketsphinx
 
 from openclaw_actors.messages import SAMPLE_RATE
 
-_BEHIND = bytes(SAMPLE_RATE // 10 * 2)
-"""0.1 s of silence: its last word wants some behind it (42 flite sentences that end with their sound: 9.6 % wrong words
-without, 8.3 % with), and who is quick to answer has not waited for it."""
-
 _SHORTEST = SAMPLE_RATE // 10 * 2
 """Bytes: 0.1 s. Less holds no word, and an empty buffer is an IndexError in pocketsphinx 5.1."""
 
@@ -30,7 +26,7 @@ class Recogniser:
         self._decoder.reinit_feat()
         self._decoder.start_utt()
         try:
-            self._decoder.process_raw(pcm + _BEHIND, False, True)  # search, and this is the full utterance
+            self._decoder.process_raw(pcm, False, True)  # search, and this is the full utterance
         finally:
             self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
