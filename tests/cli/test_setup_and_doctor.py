@@ -64,7 +64,7 @@ def test_a_gateway_is_found_and_taken_and_the_embedded_agent_stays_behind_it(she
 
 
 def test_questions_are_asked_again_until_the_answer_is_one(shell, tmp_path):
-    result = shell("setup", "--no-check", *EMBEDDED[2:], *QUIET, stdin="me\nparrot\n")
+    result = shell("setup", "--no-check", *EMBEDDED[2:], *QUIET, stdin="me\nparrot\nnone\n")
     assert result.exit_code == 0, result.stderr
     assert "choose one of openclaw, openai, parrot" in result.stderr
     assert written(tmp_path / "openclaw-actors.toml")["agent"]["engines"] == ["parrot"]
