@@ -76,12 +76,13 @@ function exampleOf(schema, depth = 0) {
   return { to: "test", digits: "123#" }[model.title?.toLowerCase()] ?? "…";
 }
 
-function curl(method, path, operation, body) {
+function curl(method, path, operation, type, body) {
   const parts = ["curl"];
   if (method !== "get") parts.push(`-X ${method.toUpperCase()}`);
   if (operation.responses["200"]?.content?.["text/event-stream"]) parts.push("-N");
   if (operation.security) parts.push('-H "Authorization: Bearer $TOKEN"');
   if (body) parts.push("--json", `'${JSON.stringify(exampleOf(body))}'`);
+  else if (type) parts.push(`-H "Content-Type: ${type}"`, "--data-binary @FILE");
   parts.push(`${location.origin}${path}`);
   return parts.join(" ");
 }
@@ -119,12 +120,14 @@ function show(method, path, operation) {
       rows(parameters.map((each) => [`${each.name} (${each.in})`, each.required, each.schema, each.description])),
     );
   }
-  const body = operation.requestBody?.content["application/json"].schema;
+  const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+  const body = type === "application/json" ? media.schema : undefined;
+  if (type && !body) part(".request").append(make("h4", `Body: ${type}`));
   for (const schema of body?.anyOf ?? (body ? [body] : [])) {
     part(".request").append(make("h4", `Body: ${typeOf(schema)}`), prose(resolve(schema).description), members(schema));
   }
   showResponses(part(".responses"), operation);
-  part(".curl").textContent = curl(method, path, operation, body);
+  part(".curl").textContent = curl(method, path, operation, type, body);
   const details = part(".operation");
   details.id = operation.operationId;
   details.dataset.words = `${method} ${path} ${operation.summary} ${operation.description}`.toLowerCase();
