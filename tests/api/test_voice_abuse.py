@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -74,7 +75,8 @@ def knock(serve) -> Callable[..., object]:
 
 @pytest.fixture
 def logged(capfd, caplog) -> Callable[[str], str]:
-    """The lines of the log that hold a text; where the log goes depends on which tests came before."""
+    """The lines of the log that hold a text; where the log goes, and how much, depends on which tests came before."""
+    caplog.set_level(logging.DEBUG)
 
     def logged(text: str) -> str:
         written = capfd.readouterr().out + caplog.text
