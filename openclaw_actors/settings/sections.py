@@ -170,7 +170,7 @@ class WebRtc(Section):
     turn_secret: SecretStr = SecretStr("")
     jitter_buffer: Literal["adaptive", "stock"] = "adaptive"
     rtp: Literal["direct", "stock"] = "direct"
-    """direct: packets pass aiortc's queues and tasks by, which halves what a call costs."""
+    """direct: packets pass aiortc's queues and tasks by; see docs/performance.md for what that saves."""
 
 
 class FasterWhisper(Section):

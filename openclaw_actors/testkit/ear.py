@@ -97,7 +97,7 @@ class Ear:
         if not payload:  # PyAV takes an empty packet as the end of the stream
             return
         if pcmu and payload == PCMU.silence and not self._keep and self.on_sound is None:
-            for block in range(_BLOCKS_OF_SILENCE):  # most of what many quiet lines hear, for a twentieth of the work
+            for block in range(_BLOCKS_OF_SILENCE):  # most of what many quiet lines hear: nothing to decode
                 self._block(arrived_at + block / 100, is_loud=False)
             return
         ticks = (packet.timestamp - self._first_timestamp) & 0xFFFFFFFF

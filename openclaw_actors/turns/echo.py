@@ -72,7 +72,7 @@ Sound = npt.NDArray[np.float32]
 class EchoGuardedVad:
     """A Vad that hears no voice where it hears our own.
 
-    Costs 1 µs a window while we are silent and while nothing comes back, 0.6 ms for each window of 32 ms that holds a
+    Costs next to nothing while we are silent and while nothing comes back, 0.6 ms for each window of 32 ms that holds a
     voice over ours. Where there is no echo it holds nobody up; a caller who speaks over an echo is found some 30 ms
     later.
 

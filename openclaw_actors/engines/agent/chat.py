@@ -113,7 +113,7 @@ async def stream_answer(
     if traceparent := TRACEPARENT.get():
         body["extra_headers"] = {**body.get("extra_headers", {}), "traceparent": traceparent}
     with faults(who):
-        # Read here: the package makes a pydantic model of each token, 70 µs of a core for one that is spoken in 200 ms.
+        # Read here: the package makes a pydantic model of each token, 5 % of a host's work at 12 calls.
         asked = client.chat.completions.with_streaming_response.create(stream=True, **body)
         async with asked as response, contextlib.aclosing(_chunks(response)) as chunks:
             async for chunk in chunks:

@@ -121,7 +121,8 @@ class DirectReceiver:
     """Takes RTP from the socket to the sink in one call: ``IceGuard.direct``.
 
     A source (SSRC) whose first packet went the stock way is known to aiortc's router and statistics; from then on its
-    packets are taken here, decrypted and counted for the receiver reports. Costs 22 µs a packet, the stock way 120.
+    packets are taken here, decrypted and counted for the receiver reports. Together with
+    ``send_directly`` and Opus at 16 kHz (media/decoders.py), 12 calls take 3.6 % of a core each in place of 4.8.
 
     Args:
         receiver: whose packets they are.
@@ -185,7 +186,7 @@ def _payload(packet: bytes, first: int) -> bytes | None:
 def send_directly(sender: RTCRtpSender, track: OutboundTrack, pacer: Pacer) -> None:
     """Let a sender's packets leave on the pacer's clock instead of from a task; call it before the connection stands.
 
-    Costs 25 µs a packet, the stock way 85.
+    What it saves: see DirectReceiver.
     """
     _require(sender, *(_SENDER + name for name in ("rtp_started", "rtp_exited", "mid", "rtp_header_extensions_map")))
     _require(sender, *(_SENDER + name for name in ("ntp_timestamp", "rtp_timestamp", "octet_count", "packet_count")))

@@ -1,6 +1,6 @@
 """The clock on which the packets of all calls leave: one timer for many, in place of one for each packet.
 
-A timer, a future and a task's wake-up cost 20 µs a packet; a call of a list costs nothing.
+A packet then needs no timer, no future and no task's wake-up of its own.
 """
 
 from __future__ import annotations
