@@ -45,6 +45,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _of_phone_numbers(settings)
     yield from _of_voicemail(settings.voicemail)
     yield from _of_webhooks(settings.webhooks)
+    yield from _of_cluster(settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -331,6 +332,25 @@ def _of_webhooks(webhooks: Webhooks) -> Iterator[Conflict]:
             ("webhooks", "secret"),
             "it must be whsec_ and 24 to 64 bytes in base64, with which receivers check who posts; "
             'make one with: echo "whsec_$(openssl rand -base64 32)"',
+        )
+
+
+def _of_cluster(settings: Settings) -> Iterator[Conflict]:
+    """Hosts on several machines share their records, and sign for each other."""
+    if not settings.cluster.address:
+        return
+    if settings.cluster.engine != "ray":
+        yield Conflict(("cluster", "engine"), 'an address is of a Ray cluster; write engine = "ray"')
+    if not settings.store.url.startswith("postgres"):
+        yield Conflict(
+            ("store", "url"),
+            "hosts on several machines share their records, which SQLite can't; write one such as "
+            "postgresql://user:password@db.example.org/calls",
+        )
+    if not settings.auth.join_secret.get_secret_value():
+        yield Conflict(
+            ("auth", "join_secret"),
+            "it is missing: all hosts of a cluster sign with the same; make one with: openssl rand -hex 32",
         )
 
 

@@ -598,6 +598,23 @@ class Traces(Section):
     """A collector that takes OTLP over HTTP, such as ``http://127.0.0.1:4318``; empty: that of OTEL_EXPORTER_OTLP_…."""
 
 
+class Cluster(Section):
+    """Many hosts as one, on Ray (extra ``cluster``), and what they share."""
+
+    engine: Literal["none", "ray"] = "none"
+    address: str = ""
+    """Of Ray's head, such as ``10.0.0.1:6379``, or ``auto`` for the one of this machine; empty: one is started."""
+    workers: Positive = 1
+    """Hosts on this machine, each a process. More than one need Ray, also where ``engine`` does not say so."""
+    zone: str = ""
+    """Where this machine is, such as a data centre or a rack; shown in ``/v1/nodes``."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a cluster, if of one machine."""
+        return self.engine == "ray" or self.workers > 1
+
+
 class Settings(Section):
     """All sections."""
 
@@ -623,6 +640,7 @@ class Settings(Section):
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     traces: Traces = Traces()
+    cluster: Cluster = Cluster()
 
     @property
     def carriers(self) -> tuple[str, ...]:
