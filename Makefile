@@ -38,7 +38,8 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 PYTEST := $(BIN)/python -m pytest --tb=native
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 unit: $(VENV)/.test
-	$(PYTEST) -n 3 --dist worksteal -m 'not browser and not gateway' || $(AGAIN) -m 'not browser and not gateway'
+	$(PYTEST) -n 3 --dist worksteal -m 'not browser and not gateway and not cluster' || $(AGAIN) -m 'not browser and not gateway and not cluster'
+	$(PYTEST) -m cluster || $(AGAIN) -m cluster
 	$(PYTEST) -m browser || $(AGAIN) -m browser
 
 test: system lint unit  ## all checks and all tests

@@ -222,7 +222,10 @@ class Front:
         addressee = self._mail.addressee(request.path, request.raw_path, request.query, body)
         host = self._roster.find(addressee.host) if addressee.host else None
         if host is not None:
-            return await self._forwarder.pass_on(host, request, body)
+            try:
+                return await self._forwarder.pass_on(host, request, body)
+            except HostLostError as lost:
+                self._roster.doubt(lost.host)  # another answers: its carrier would give the call up
         if addressee.to == "any" or not addressee.carrier_call_id:
             return await self._any(request, body)
         return await self._place(request, body, addressee.carrier_call_id)
