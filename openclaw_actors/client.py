@@ -117,7 +117,7 @@ class JoinToken(TypedDict):
 
 
 class Node(TypedDict):
-    """A host: its name in a cluster, its live calls, how many there may be, whether it takes new ones, and which engines serve."""
+    """A host: its name in a cluster, its live calls, how many there may be, whether it takes more, which engines."""
 
     name: str
     ready: bool

@@ -84,8 +84,8 @@ class CallEnded(EventData):
     duration_ms: Milliseconds | None = Field(None, description="Not with `host_restarted` and `node_lost`.")
     ended_at: str | None = Field(
         None,
-        description="With `host_restarted` and `node_lost`: when the call was last heard of; the event comes at the next start, in "
-        "a cluster within seconds.",
+        description="With `host_restarted` and `node_lost`: when the call was last heard of; the event comes at the "
+        "next start, in a cluster within seconds.",
     )
 
 

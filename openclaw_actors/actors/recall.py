@@ -119,7 +119,7 @@ class Recall:
             if call is None:
                 break
             said = await self._store.transcript(call.id)
-            lines = [Line(line.role, line.text, line.cut) for line in said] + lines
+            lines = [Line("agent" if line.role == "agent" else "user", line.text, line.cut) for line in said] + lines
             call = await self._store.call(call.resumed_from) if call.resumed_from else None
         _log.info("a conversation goes on whose host is gone", call_id=record.id, lines=len(lines))
         return Recalled(record, tuple(lines))

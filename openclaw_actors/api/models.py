@@ -188,6 +188,7 @@ class Call(BaseModel):
     latency: dict[str, int]
     metadata: dict[str, JsonValue]
     carrier_call_id: str = Field(default="", description="The carrier's own name for it, such as Twilio's CallSid.")
+    resumed_from: str = Field(default="", description="The call whose conversation went on in this one.")
     muted: bool = False
     held: bool = False
     recording: bool = Field(default=False, description="It is being recorded now.")

@@ -36,7 +36,9 @@ def nodes(
 @app.command()
 def restart(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these; without names, all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these; without names, all.")
+    ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that each may take to drain.")] = LONGEST_S,
 ) -> None:
     """Drain host after host, and restart each when its last call has ended: no call fails by it."""

@@ -73,7 +73,9 @@ async def _restart(client: Client, name: str, timeout_s: float) -> None:
     while node["calls"]:
         if time.monotonic() > until:
             await client.drain(on=False, host=name)
-            raise TimeoutError(f"{name} still has {node['calls']} calls after {timeout_s:g} s, and takes new ones again")
+            raise TimeoutError(
+                f"{name} still has {node['calls']} calls after {timeout_s:g} s, and takes new ones again"
+            )
         await asyncio.sleep(_POLL_S)
         node = await client.node(name)
     await client.restart(name)

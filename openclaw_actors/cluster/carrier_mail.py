@@ -1,4 +1,4 @@
-"""Which host a carrier's webhook is for: its body names a call of ours, or one of the carrier's that a host has taken."""
+"""Which host a carrier's webhook is for: it names a call of ours, or one of the carrier's that a host has taken."""
 
 from __future__ import annotations
 
@@ -70,5 +70,3 @@ class CarrierMail:
             return carrier.read(Webhook(hook, raw_path, query, body))
         except (ValueError, KeyError):
             return None  # the host will say what is wrong with it
-
-

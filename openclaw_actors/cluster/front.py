@@ -1,4 +1,4 @@
-"""A machine's front: takes any request and passes it on to the host that it is for. It holds no calls and no records."""
+"""A machine's front: takes any request and passes it on to the host that it is for. It holds no calls."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ class Front:
                 502, "host_lost", f"The host {lost.host} is gone, or does not answer; ask again.", {"Retry-After": "2"}
             ) from lost
 
-    async def _go(self, way: Way, request: web.Request, body: bytes | None) -> web.StreamResponse:
+    async def _go(  # noqa: PLR0911 - one for each way
+        self, way: Way, request: web.Request, body: bytes | None
+    ) -> web.StreamResponse:
         match way.to:
             case "front":
                 return await self._own(request)
@@ -164,9 +166,7 @@ class Front:
 
     async def _any(self, request: web.Request, body: bytes | None, but: str = "") -> web.StreamResponse:
         """The nearest host that answers: what it is asked for is on record, or the same everywhere."""
-        for host in self._up()[:_TRIES]:
-            if host.name == but:
-                continue
+        for host in [each for each in self._up() if each.name != but][:_TRIES]:
             try:
                 return await self._forwarder.pass_on(host, request, body)
             except HostLostError as lost:
@@ -191,9 +191,10 @@ class Front:
         tried: set[str] = set()
         refused: web.StreamResponse | None = None
         while len(tried) < _TRIES:
-            states = [each.state for each in self._up() if each.name not in tried]
-            chosen = place(states, self._draw)
-            host = self._roster.find(chosen) if chosen else None
+            host = self._choose(tried)
+            if host is None:
+                await self._roster.look()  # before anybody is refused: a host may have come up since the last look
+                host = self._choose(tried)
             if host is None:
                 break
             tried.add(host.name)
@@ -217,6 +218,11 @@ class Front:
             # A host says it best, and counts it: to phones in the carrier's words, to others as a problem.
             return await self._any(request, body)
         raise _no_host()
+
+    def _choose(self, tried: set[str]) -> Report | None:
+        """The host that is to take a call; None: none has room that was not tried."""
+        chosen = place([each.state for each in self._up() if each.name not in tried], self._draw)
+        return self._roster.find(chosen) if chosen else None
 
     async def _carrier(self, request: web.Request, body: bytes) -> web.StreamResponse:
         addressee = self._mail.addressee(request.path, request.raw_path, request.query, body)

@@ -78,11 +78,6 @@ class HostActor:
             pid=os.getpid(),
         )
 
-    async def drain(self, on: bool) -> None:
-        """Take no new calls, or take them again."""
-        if self._host is not None:
-            self._host.board.drain(on)
-
     async def close(self, timeout_s: float) -> None:
         """Take no more calls for good, and let clients know when those that are left will be hung up."""
         if self._host is not None and not self._host.places.closing:

@@ -82,9 +82,7 @@ class MergedEvents:
             raise HostLostError("any", sent=False)
         # All but one from now on, and then that one, which also reads the past: so nothing falls between.
         first = {} if len(hosts) == 1 else {_LAST: ""}
-        others = await asyncio.gather(
-            *(self._open(host, request, first) for host in hosts[1:]), return_exceptions=True
-        )
+        others = await asyncio.gather(*(self._open(host, request, first) for host in hosts[1:]), return_exceptions=True)
         try:
             main = await self._forwarder.ask(hosts[0], request)
             if main.status != 200:

@@ -1,4 +1,4 @@
-"""Which hosts there are, and how they did when they were last asked: Ray is asked for their names, they for the rest."""
+"""Which hosts there are, and how they did when last asked: Ray is asked for their names, they for the rest."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Roster:
                 continue
             report = known.report
             if now - known.heard_at > SILENT_S and report.state.ready:
-                report = replace(report, state=replace(report.state, ready=False))
+                state, shown = replace(report.state, ready=False), {**report.shown, "ready": False}
+                report = replace(report, state=state, shown=shown)
             found.append(report)
         return found
 
@@ -118,7 +119,8 @@ class Roster:
                     known.asking = loop.create_task(self._ask(known), name="roster: a host")
             asking = [known.asking for known in self._known.values() if known.asking is not None]
             if asking:
-                await asyncio.wait(asking, timeout=SILENT_S)
+                # Who is dead may take its time to be found so; those that answer must not seem silent meanwhile.
+                await asyncio.wait(asking, timeout=SILENT_S / 4)
             self._looked_at = self._clock()
         finally:
             self._looking = None
@@ -161,4 +163,3 @@ def _handles(known: dict[str, Any]) -> dict[str, Any]:
             with contextlib.suppress(ValueError):  # it has gone between the two questions
                 found[name] = known.get(name) or ray.get_actor(name, NAMESPACE)
     return found
-

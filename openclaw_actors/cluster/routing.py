@@ -41,9 +41,7 @@ def needs_body(method: str, path: str) -> bool:
     return method == "POST" and (new or path.startswith("/voice/"))
 
 
-def way_of(
-    method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes = b""
-) -> Way:  # fmt: skip
+def way_of(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes = b"") -> Way:
     """Where a request goes.
 
     Args:
@@ -66,7 +64,9 @@ def way_of(
     return _by_name(method, path, query, headers, body)
 
 
-def _by_name(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Way:
+def _by_name(  # noqa: PLR0911 - one for each
+    method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+) -> Way:
     match method, path:
         case "POST", "/webrtc/offer":
             return _to(host_of_token(_resume_of(body)), "place")

@@ -76,7 +76,9 @@ build_info = _gauge("build_info", "1, with the version as a label.", "version")
 
 cluster_hosts = _gauge("cluster_hosts", "Hosts of the cluster as this front knows them.", "state")
 cluster_head_up = _gauge("cluster_head_up", "1 while Ray's head answers this front.")
-cluster_placements_total = _counter("cluster_placements_total", "New calls that this front placed, or could not.", "result")
+cluster_placements_total = _counter(
+    "cluster_placements_total", "New calls that this front placed, or could not.", "result"
+)
 
 calls_active = _gauge("calls_active", "Calls that are up now.", "transport", "direction")
 calls_limit = _gauge("calls_limit", "Calls that this host takes at once.")

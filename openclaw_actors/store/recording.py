@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from openclaw_actors.messages import Event
 from openclaw_actors.observability.logs import get_logger
@@ -204,7 +204,7 @@ class Recording:
         ).all()
         return [self._end_lost(connection, row) for row in lost]
 
-    def _end_lost(self, connection: Connection, row: Row[Any]) -> LostCall:
+    def _end_lost(self, connection: Connection, row: Any) -> LostCall:
         """End it on paper."""
         events = tables.events.c
         sequence, seen_at = connection.execute(

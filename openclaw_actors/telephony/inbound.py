@@ -43,7 +43,7 @@ class InboundCalls:
         clock: monotonic seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that answering needs, by name
         self,
         carrier: Carrier,
         board: Board,

@@ -11,7 +11,9 @@ from openclaw_actors.api.member import ALONE, FRONT, PEER, SCHEME, Member
 async def seen(member: Member, **headers: str) -> dict:
     async def show(request: web.Request) -> web.Response:
         ours = [name for name in (FRONT, PEER, SCHEME) if name in request.headers]
-        return web.json_response({"remote": request.remote, "scheme": request.scheme, "ours": ours, "body": await request.text()})
+        return web.json_response(
+            {"remote": request.remote, "scheme": request.scheme, "ours": ours, "body": await request.text()}
+        )
 
     app = web.Application(middlewares=[member.middleware()])
     app.router.add_post("/{path:.*}", show)

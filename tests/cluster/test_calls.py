@@ -17,16 +17,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 
 
+async def follow(client, into: list[dict]) -> None:
+    async for event in client.events():
+        into.append(event)  # noqa: PERF401 - each as it comes
+
+
 async def test_calls_on_every_host_are_steered_and_followed_from_the_front(cluster):
     await cluster.all_ready()
     async with cluster.client() as client:
         heard: list[dict] = []
-
-        async def follow() -> None:
-            async for event in client.events():
-                heard.append(event)
-
-        following = asyncio.create_task(follow())
+        following = asyncio.create_task(follow(client, heard))
         await asyncio.sleep(1)
         async with cluster.calls_on_each() as calls:
             callers = [caller for each in calls.values() for caller in each]
@@ -48,7 +48,7 @@ async def test_calls_on_every_host_are_steered_and_followed_from_the_front(clust
             await callers[0].wait_over(20)
         ids = {caller.call_id for caller in callers}
         async with asyncio.timeout(20):
-            while {event["call_id"] for event in heard if event["type"] == "call.ended"} < ids:
+            while {event["call_id"] for event in heard if event["type"] == "call.ended"} < ids:  # noqa: ASYNC110 - as told
                 await asyncio.sleep(0.1)
         following.cancel()
         for call_id in ids:
@@ -100,7 +100,7 @@ async def test_a_phone_s_stream_goes_to_the_host_that_its_webhook_chose(cluster)
         host = line.stream.verb.url.rpartition("/")[2]
         assert host in HOSTS
         await line.wait_media(20)
-        (call,) = [each for each in (await client.calls(transport="twilio"))["calls"] if each["status"] == "in-progress"]
+        call = await cluster.phone_call(client)
         assert host_of_call(call["id"]) == host
 
 

@@ -1,4 +1,4 @@
-"""A host of a cluster is killed: its calls are told to be lost, their callers go on elsewhere, others notice nothing."""
+"""A host of a cluster is killed: its calls are told to be lost, their callers go on elsewhere, others go on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_killed_under_calls(cluster):
             record = await client.call(again.call_id)
             assert record["resumed_from"] == lost[0].call_id
             twice = cluster.caller(resume=lost[0].resume_token)
-            with pytest.raises(Exception, match="resume_expired"):
+            with pytest.raises(Exception, match="410"):
                 await twice.dial()
             await twice.leave()
         finally:
@@ -69,30 +69,19 @@ async def test_a_phone_call_goes_on_at_another_host_when_its_own_is_killed(clust
         first = line.stream
         host = first.verb.url.rpartition("/")[2]
         await line.wait_media(20)
-        (call,) = [each for each in (await client.calls(transport="twilio"))["calls"] if each["status"] == "in-progress"]
+        call = await cluster.phone_call(client)
         await client.send_text(call["id"], "my name is Ada")
         async with asyncio.timeout(30):
-            while not (await client.transcript(call["id"]))["lines"]:
+            while not (await client.transcript(call["id"]))["lines"]:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.1)
         await cluster.kill(host)
-        async with asyncio.timeout(40):
-            while line.stream is first or not line.stream.arrivals and not await _is_up(client, call["id"]):
-                assert not line.over
-                await asyncio.sleep(0.2)
-        live = [each for each in (await client.calls(transport="twilio"))["calls"] if each["status"] == "in-progress"]
-        (after,) = live
-        assert after["resumed_from"] == call["id"]
+        after = await cluster.phone_call(client, resumed_from=call["id"])
+        assert not line.over
+        assert line.stream is not first
         assert (after["carrier_call_id"], after["from"]) == (call["carrier_call_id"], call["from"])
         before = len(cluster.agent.of("chat"))
         await client.send_text(after["id"], "what is my name")
-        async with asyncio.timeout(30):
-            while not (asked := cluster.agent.of("chat")[before:]):
-                await asyncio.sleep(0.1)
-        assert "my name is Ada" in str(asked[0].body["messages"])
+        given = await cluster.agent.wait_request("chat", before + 1, 30)
+        assert "my name is Ada" in str(given.body["messages"])
         assert host_of_call(after["id"]) in {"w1", "w2"}
     await cluster.all_ready()
-
-
-async def _is_up(client, lost: str) -> bool:
-    found = (await client.calls(transport="twilio"))["calls"]
-    return any(each["resumed_from"] == lost and each["status"] == "in-progress" for each in found)

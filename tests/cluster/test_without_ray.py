@@ -16,7 +16,14 @@ HIDDEN = "import sys; sys.modules['ray'] = None; from openclaw_actors.cli.main i
 
 def test_serve_with_workers_says_what_to_install(tmp_path):
     command = ["serve", "--workers", "2", "--port", "0"]
-    run = subprocess.run([sys.executable, "-c", HIDDEN.format(command)], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", HIDDEN.format(command)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
     assert run.returncode == 2
     assert "pip install 'openclaw_actors[cluster]'" in run.stderr
     assert "Traceback" not in run.stderr
@@ -24,7 +31,14 @@ def test_serve_with_workers_says_what_to_install(tmp_path):
 
 def test_all_else_does_without(tmp_path):
     command = ["config", "check"]
-    run = subprocess.run([sys.executable, "-c", HIDDEN.format(command)], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", HIDDEN.format(command)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
     assert run.returncode == 0, run.stderr
 
 

@@ -68,6 +68,12 @@ async def cluster(workers: int, most: int = 8) -> AsyncIterator[tuple[str, list[
             await process.stop(timeout_s=60)
 
 
+def say(text: str) -> None:
+    """Print a line as soon as it is known."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def quantiles(times: Sequence[float]) -> tuple[float, float]:
     """Median and 95th percentile, milliseconds."""
     ordered = sorted(times)
@@ -106,7 +112,10 @@ async def read(http: aiohttp.ClientSession, url: str) -> float:
 async def forwarding(rounds: int) -> None:
     """Print what the front adds."""
     async with cluster(1) as (front, (own,)), aiohttp.ClientSession() as http:
-        tasks: dict[str, tuple[Callable, int]] = {"GET /v1/me": (read, 5 * rounds), "POST /webrtc/offer": (offered, rounds)}
+        tasks: dict[str, tuple[Callable, int]] = {
+            "GET /v1/me": (read, 5 * rounds),
+            "POST /webrtc/offer": (offered, rounds),
+        }
         for name, (ask, times) in tasks.items():
             direct: list[float] = []
             through: list[float] = []
@@ -116,7 +125,7 @@ async def forwarding(rounds: int) -> None:
                     if number >= 3:  # what is made once, is made
                         into.append(took)
             (d50, d95), (t50, t95) = quantiles(direct), quantiles(through)
-            print(
+            say(
                 f"{name}: direct p50 {d50:.1f} p95 {d95:.1f} ms, through the front p50 {t50:.1f} p95 {t95:.1f} ms: "
                 f"adds {t50 - d50:.1f} ms at p50, {t95 - d95:.1f} ms at p95 ({len(direct)} each)"
             )
@@ -147,10 +156,10 @@ async def held(workers: int) -> int:
                 for _ in range(STEP):
                     await client.place("test")
             except ApiError as refusal:
-                print(f"  {workers} hosts, {calls} calls: {refusal.code}", file=sys.stderr)
+                say(f"  {workers} hosts, {calls} calls: {refusal.code}")
                 return calls
             late = await lateness(client, hosts)
-            print(f"  {workers} hosts, {calls + STEP} calls: {late * 1000:.0f} ms late", file=sys.stderr)
+            say(f"  {workers} hosts, {calls + STEP} calls: {late * 1000:.0f} ms late")
             if late > LATE_S:
                 return calls
             calls += STEP
@@ -159,7 +168,7 @@ async def held(workers: int) -> int:
 async def throughput() -> None:
     """Print how much two hosts hold, against one."""
     one, two = await held(1), await held(2)
-    print(f"calls held: {one} by one host, {two} by two: {two / max(one, 1):.2f} times as many")
+    say(f"calls held: {one} by one host, {two} by two: {two / max(one, 1):.2f} times as many")
 
 
 async def main() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ConnectStream:
-    """A bidirectional stream; what follows waits until its socket is closed by the server; then `action`, if there is one, is asked."""
+    """A bidirectional stream; what follows waits until its socket is closed by the server. Then ``action`` is asked."""
 
     url: str
     parameters: Mapping[str, str] = field(default_factory=dict)
