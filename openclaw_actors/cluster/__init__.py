@@ -19,7 +19,7 @@ States of a host, as a front sees it (roster.py)
     starting → ready ⇄ full → draining → (restarts) → starting …; silent: it does not answer, and gets no new calls.
 
 What may fail, and what comes of it
-    A host dies: what it was asked is refused (502 ``host_lost``), its calls are recorded ``failed/node_lost``, and told to
+    A host dies: what it was asked is refused (502 ``host_lost``), its calls are recorded ``failed/node_lost``, told to
     webhooks by any other host within 20 s (Host.bury_lost), which needs both the free lock and Ray's word. A page
     redials with its resume token, a carrier asks what follows (``/voice/again``): the conversation goes on elsewhere
     from the records (actors/recall.py). Calls of other hosts notice nothing.
