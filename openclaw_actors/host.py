@@ -34,6 +34,7 @@ from openclaw_actors.api.server import listen
 from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import build_catalogue
 from openclaw_actors.engines.protocols import OWN_VOICE, TtsEngine, Voice
+from openclaw_actors.engines.recipes import EngineMaker, make_engine
 from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
@@ -78,7 +79,12 @@ class Host:
     """One process's calls, engines and HTTP server. All of it lives on the running loop."""
 
     def __init__(
-        self, settings: Settings, *, ssl_context: ssl.SSLContext | None = None, member: Member = ALONE
+        self,
+        settings: Settings,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        engine_maker: EngineMaker = make_engine,
+        member: Member = ALONE,
     ) -> None:
         self.settings = settings
         self._member = member
@@ -94,6 +100,7 @@ class Host:
         self.url = ""
         """Where the console is, with the port that was really bound."""
         self._ssl = ssl_context
+        self._engine_maker = engine_maker
         self._ready = False
         self._closing = contextlib.AsyncExitStack()
         self.apologies: dict[str, tuple[bytes, ...]] = {}
@@ -122,7 +129,7 @@ class Host:
         await self._open_records()
         encode_pool = ThreadPoolExecutor(1, "encode")
         closing.callback(encode_pool.shutdown, wait=True)
-        self.catalogue = build_catalogue(self.settings)
+        self.catalogue = build_catalogue(self.settings, self._engine_maker)
         closing.push_async_callback(self.catalogue.aclose)
         after_calls = AfterCalls()
         closing.push_async_callback(after_calls.aclose)

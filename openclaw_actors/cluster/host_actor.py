@@ -18,6 +18,7 @@ from openclaw_actors.settings.sections import Settings
 from openclaw_actors.stamps import now_rfc3339
 
 if TYPE_CHECKING:
+    from openclaw_actors.engines.recipes import EngineMaker
     from openclaw_actors.host import Host
 
 _log = get_logger(__name__)
@@ -105,7 +106,7 @@ class HostActor:
         # Only here: a front, which makes hosts, needs none of the media libraries.
         from openclaw_actors.host import Host  # noqa: PLC0415 - see above
 
-        host = Host(settings, member=member)
+        host = Host(settings, member=member, engine_maker=self._engine_maker())
         try:
             await host.start()
         except Exception as error:
@@ -119,6 +120,15 @@ class HostActor:
         _log.info("the host is up", url=host.url, pid=os.getpid())
         await host.places.failed.wait()
         self._die(EX_SOFTWARE)
+
+    def _engine_maker(self) -> EngineMaker:
+        from openclaw_actors.engines.recipes import make_engine  # noqa: PLC0415 - as in _start
+
+        if not self._settings.cluster.engines:
+            return make_engine
+        from openclaw_actors.cluster.engine_maker import shared_engines  # noqa: PLC0415 - as in _start
+
+        return shared_engines(self._settings, self._name)
 
     def _restart(self) -> None:
         asyncio.get_running_loop().create_task(self._end(), name="restart")

@@ -47,7 +47,8 @@ def place(hosts: Sequence[HostState], draw: Callable[[int], int]) -> str | None:
     """The name of the host that gets the next call; None if none has room.
 
     Free places are compared as a share of all that the host has: a small host and a large one shall be equally busy,
-    for how late a host's loop is goes by that.
+    for how late a host's loop is goes by that. (Where half of the hosts have less than a third of the others' places,
+    those fill first: for a quarter of all calls both that are drawn are small.)
 
     Args:
         hosts: all of them, in any order.

@@ -32,6 +32,7 @@ class _Known:
     alive: bool = True
     """Ray has not said that it is dead or being started anew."""
     asking: asyncio.Task[None] | None = None
+    asked_at: float = float("-inf")
 
 
 class Roster:
@@ -111,12 +112,16 @@ class Roster:
 
     async def _look(self) -> None:
         try:
-            if self._clock() - self._listed_at >= NAMES_S:
-                await self._list()
+            await self._list()
+            now = self._clock()
             loop = asyncio.get_running_loop()
-            for known in self._known.values():
-                if known.asking is None or known.asking.done():
-                    known.asking = loop.create_task(self._ask(known), name="roster: a host")
+            for name, known in self._known.items():
+                if known.asking is not None and not known.asking.done():
+                    if now - known.asked_at < SILENT_S:
+                        continue
+                    known.asking.cancel()  # what was asked of a process that died may never be answered
+                known.asked_at = now
+                known.asking = loop.create_task(self._ask(name.removeprefix(PREFIX), known), name="roster: a host")
             asking = [known.asking for known in self._known.values() if known.asking is not None]
             if asking:
                 # Who is dead may take its time to be found so; those that answer must not seem silent meanwhile.
@@ -126,31 +131,36 @@ class Roster:
             self._looking = None
 
     async def _list(self) -> None:
-        """Which there are. One question at a time: it may take as long as the head is away."""
-        if self._listing is None:
+        """Which there are. One question at a time, as the head may be away; only the first is waited for."""
+        if self._listing is None and self._clock() - self._listed_at >= NAMES_S:
             known = {name: each.handle for name, each in self._known.items()}
             self._listing = asyncio.get_running_loop().run_in_executor(self._thread, _handles, known)
-        try:
-            handles = await asyncio.wait_for(asyncio.shield(self._listing), HEAD_S / 2)
-        except TimeoutError:
+        if self._listing is None:
             return
-        except Exception as error:  # noqa: BLE001 - Ray raises many kinds, all of which say that its head is away
-            self._listing = None
+        await asyncio.wait({self._listing}, timeout=0.0 if self._known else HEAD_S / 2)
+        if not self._listing.done():
+            return
+        listing, self._listing = self._listing, None
+        error = listing.exception()
+        if error is not None:
             _log.debug("Ray's head does not answer", reason=str(error))
             return
-        self._listing = None
         self._listed_at = self._clock()
-        self._known = {name: self._known.get(name) or _Known(handle) for name, handle in handles.items()}
+        self._known = {name: self._known.get(name) or _Known(handle) for name, handle in listing.result().items()}
 
-    async def _ask(self, known: _Known) -> None:
+    async def _ask(self, host: str, known: _Known) -> None:
         ray = import_ray()
         try:
             known.report = await asyncio.wrap_future(known.handle.tell.remote().future())
-        except ray.exceptions.RayActorError:
+        except ray.exceptions.RayActorError as error:
+            if known.alive:
+                _log.warning("a host is gone", name=host, reason=str(error).strip().partition("\n")[0])
             known.alive = False  # dead, or being started anew
         except ray.exceptions.RayError as error:
-            _log.warning("a host can't be asked", reason=str(error).partition("\n")[0])
+            _log.warning("a host can't be asked", name=host, reason=str(error).partition("\n")[0])
         else:
+            if not known.alive:
+                _log.info("a host is there again", name=host)
             known.alive, known.heard_at = True, self._clock()
 
 

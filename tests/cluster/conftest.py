@@ -16,11 +16,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 import pytest_asyncio
 
 from openclaw_actors.client import Client
+from openclaw_actors.errors import OpenclawActorsError
 from openclaw_actors.names import host_of_call
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.host import HostProcess
@@ -95,6 +97,11 @@ class Cluster:
     def caller(self, **options: Any) -> Caller:
         return Caller(self.url, TOKEN, keep_audio=False, **options)
 
+    async def _is_open(self) -> bool:
+        """Whether the front knows of all hosts that they take calls."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/readyz") as response:
+            return (await response.json())["hosts"]["open"] == len(HOSTS)
+
     async def pid(self, host: str) -> int:
         """The process of a host, as it was last started."""
         async with asyncio.timeout(60):
@@ -115,9 +122,9 @@ class Cluster:
         """The nodes, once all take calls."""
         async with self.client() as client, asyncio.timeout(timeout_s):
             while True:
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(OpenclawActorsError):
                     nodes = await client.nodes()
-                    if len(nodes) == len(HOSTS) and all(node["ready"] for node in nodes):
+                    if len(nodes) == len(HOSTS) and all(node["ready"] for node in nodes) and await self._is_open():
                         return nodes
                 await asyncio.sleep(0.3)
 
