@@ -146,11 +146,11 @@ def _past_calls(transports: Sequence[str]) -> Select[Any]:
     return select(*columns).where(_calls.transport.in_(transports))
 
 
-def _past_call(row: Row[Any], now: datetime | None = None) -> PastCall:
-    direction, started_at, answered_at, ended_at = row
-    ended = datetime.fromisoformat(ended_at) if ended_at or now is None else now
-    up_s = ended.timestamp() - datetime.fromisoformat(answered_at).timestamp() if answered_at else 0.0
-    return PastCall(direction, datetime.fromisoformat(started_at).timestamp(), ended.timestamp(), max(0.0, up_s))
+def _past_call(row: Any, now: datetime | None = None) -> PastCall:
+    began_at = datetime.fromisoformat(row.started_at).timestamp()
+    ended_at = (datetime.fromisoformat(row.ended_at) if row.ended_at or now is None else now).timestamp()
+    up_s = ended_at - datetime.fromisoformat(row.answered_at).timestamp() if row.answered_at else 0.0
+    return PastCall(row.direction, began_at, ended_at, max(0.0, up_s))
 
 
 def read_transcript(connection: Connection, call_id: str) -> list[TranscriptLine]:
