@@ -1,5 +1,7 @@
 """Two machines, each with its own Ray node, hosts and front: either is asked for all, and either outlives the other."""
 
+# ruff: noqa: ASYNC110, SIM117 - other processes are waited for, and each context is told of by itself
+
 from __future__ import annotations
 
 import asyncio
@@ -70,7 +72,7 @@ async def test_either_machine_is_asked_for_all_and_outlives_the_other(postgresql
                     for caller in callers:
                         await here.say(caller.call_id, "And one more.")
                     async with asyncio.timeout(30):
-                        while not set(heard) >= {each.call_id for each in callers}:  # noqa: ASYNC110 - as told
+                        while not set(heard) >= {each.call_id for each in callers}:
                             await asyncio.sleep(0.1)
                     following.cancel()
 

@@ -141,7 +141,7 @@ async def lateness(client: Client, hosts: Sequence[str]) -> float:
             for host in hosts:
                 async with http.get(f"{host}/metrics") as response:
                     text = await response.text()
-                worst = max(worst, float(re.search(r"event_loop_lag_seconds (\S+)", text)[1]))
+                worst = max(worst, float(re.search(r"(?m)^openclaw_actors_event_loop_lag_seconds (\S+)", text)[1]))
             seen.append(worst)
             await asyncio.sleep(1)
     return statistics.median(seen)
