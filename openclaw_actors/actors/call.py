@@ -137,7 +137,7 @@ class Call(LoopActor):
         self._memory = Memory()
         self._playout = Playout(spec.peer.codec, self._playout_moved)
         self._events = EventLog(spec.call_id, services.hub, self._send_to_client)
-        self._ear = PeerEar(self.actor_ref, 1)
+        self._ear = PeerEar(self.actor_ref, 1, self._playout.taps)
         self._course = Course(spec, engines.names(), self.publish)
         self._media_state = "new"
         self._last_words: Announce | None = None
@@ -171,12 +171,11 @@ class Call(LoopActor):
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
         self.recorder = CallRecorder(self.context, self._services.archive, self.floor, self._keys, self.publish)
-        self._listening = ListeningIn(self.context, self._ear, self.publish, lambda: self.floor.is_closed)
+        self._listening = ListeningIn(self.context, self.publish, lambda: self.floor.is_closed)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
-        self.recorder.listen(self._ear)
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
         for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
@@ -438,10 +437,8 @@ class Call(LoopActor):
             self.floor.silence()
             self._playout.codec = peer.codec
             self.steering.codec_changed()
-        self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
+        self._ear = PeerEar(self.actor_ref, self._ear.number + 1, self._playout.taps)
         self._ear.transport = self.context.ports["transport"]
-        self.recorder.listen(self._ear)
-        self._listening.ear_changed(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())
