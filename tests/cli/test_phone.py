@@ -89,6 +89,10 @@ async def test_setup_asks_for_all_of_it_and_hints_at_tunnels(run, twilio, tmp_pa
         PERSON,
         "",
         "+1555",
+        "yes",
+        "",
+        "21:00-09:00, sun 00:00-24:00",
+        "Europe/Berlin",
         "n",
     ]
     result = await run("setup", "--no-check", *EMBEDDED, *quiet, stdin="\n".join(answers) + "\n")
@@ -99,6 +103,9 @@ async def test_setup_asks_for_all_of_it_and_hints_at_tunnels(run, twilio, tmp_pa
     assert not twilio.requests, "it was not allowed to"
     written = tomllib.loads((tmp_path / "openclaw-actors.toml").read_text())
     assert written["numbers"] == {"allow_from": [PERSON], "outbound_prefixes": ["+1555"]}
+    assert written["voicemail"] == {
+        "enabled": True, "quiet_hours": ["21:00-09:00", "sun 00:00-24:00"], "time_zone": "Europe/Berlin",
+    }  # fmt: skip
 
 
 async def test_setup_tells_when_twilio_refuses(run, twilio):
