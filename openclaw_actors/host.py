@@ -22,9 +22,10 @@ from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
+from openclaw_actors.actors.places import Places
 from openclaw_actors.actors.profiles import complete, own_voice
 from openclaw_actors.actors.recorder import Recorder
-from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
+from openclaw_actors.actors.switchboard import Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
