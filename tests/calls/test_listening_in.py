@@ -21,7 +21,7 @@ from tests.calls.conftest import QUESTION, greeted, words
 
 
 @pytest.fixture
-async def host(patient_recogniser):
+async def host():
     settings = embedded_settings()
     agent = settings.agent.model_copy(update={"greeting": "Hello!"})
     async with running_host(settings.model_copy(update={"agent": agent, "calls": Calls(listen_in=True)})) as running:

@@ -163,7 +163,7 @@ async def test_doctor_finds_the_webhook_elsewhere_and_repairs_it_when_told(twili
     assert (await findings(settings))["twilio webhook"].status == "good"
 
 
-async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio, patient_recogniser):
+async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio):
     settings = settings_of(twilio)
     async with host_of(twilio, settings):
         found = await findings(settings, runs=True, fix=True)
@@ -186,7 +186,7 @@ async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio,
     ],
     ids=["a person", "busy", "failed"],
 )
-async def test_doctor_places_a_test_call(twilio, patient_recogniser, script, status, words):
+async def test_doctor_places_a_test_call(twilio, script, status, words):
     settings = settings_of(twilio)
     twilio.scripts[PERSON] = script
     async with host_of(twilio, settings):
@@ -299,7 +299,7 @@ async def test_setup_writes_another_carriers_account_and_points_the_number_here(
         assert secret not in result.output
 
 
-async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(other, patient_recogniser):
+async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(other):
     settings = settings_of(other)
     name = other.name
     found = await findings(settings)
@@ -324,7 +324,7 @@ async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(oth
 # --- dial -----------------------------------------------------------------------------------------
 
 
-async def test_a_number_is_dialled_from_the_shell_and_followed_to_its_end(run, twilio, patient_recogniser):
+async def test_a_number_is_dialled_from_the_shell_and_followed_to_its_end(run, twilio):
     async with host_of(twilio, settings_of(twilio)) as running:
         words = ("dial", PERSON, "--mode", "notify", "--message", "It is done.", "--agent", "desk", "--from", NUMBER)
         result = await run(*words, "--follow", "--json", URL=running.url, TOKEN=API_TOKEN)

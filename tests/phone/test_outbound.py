@@ -18,14 +18,14 @@ from openclaw_actors.testkit.providers.carrier.account import NUMBER
 from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
 from tests.calls.conftest import QUESTION, words
 from tests.media.test_tones import detected
-from tests.phone.conftest import GREETING, PERSON, fresh, lasting_host, phone_host
+from tests.phone.conftest import GREETING, PERSON, fresh, phone_host, phone_host
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_host():
-    async with lasting_host(numbers=Numbers(allow_from=(PERSON,), outbound_per_hour=1000)) as host:
+    async with phone_host(numbers=Numbers(allow_from=(PERSON,), outbound_per_hour=1000)) as host:
         yield host
 
 
