@@ -18,7 +18,7 @@ from openclaw_actors.testkit.providers.carrier.account import NUMBER
 from openclaw_actors.testkit.providers.carrier.script import RestFault, Script
 from tests.calls.conftest import QUESTION, words
 from tests.media.test_tones import detected
-from tests.phone.conftest import GREETING, PERSON, fresh, phone_host, phone_host
+from tests.phone.conftest import GREETING, PERSON, fresh, phone_host
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
