@@ -1,7 +1,7 @@
 """Listening in: who hears a call beside its caller, and that it is told.
 
-The call's sound is tapped only while somebody listens: else a frame costs nothing more. Whatever goes wrong in here ends
-the listening, and never the call.
+The call's sound is tapped only while somebody listens: else a frame costs nothing more. Whatever goes wrong in here
+ends the listening, and never the call.
 """
 
 from __future__ import annotations

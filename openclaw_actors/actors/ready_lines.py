@@ -1,7 +1,7 @@
 """ReadyLines: what a host says and plays by itself, made before anybody calls.
 
-Some of it must not wait for an engine (a greeting, a filler), and some must need none: the apology of a call that can't be
-served any more, the music of a hold.
+Some of it must not wait for an engine (a greeting, a filler), and some must need none: the apology of a call that can't
+be served any more, the music of a hold.
 """
 
 from __future__ import annotations

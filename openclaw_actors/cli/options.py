@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,8 +15,6 @@ Token = Annotated[str, typer.Option("--token", envvar="OPENCLAW_ACTORS_TOKEN", h
 Insecure = Annotated[bool, typer.Option("--insecure", help="Take a self-signed certificate.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 DEFAULT_URL = "http://127.0.0.1:8080"
-
-Own = ParamSpec("Own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ _OF_HOST: dict[str, tuple[Any, Any]] = {
 """The members of HostOptions as options: type and default."""
 
 
-def of_host(command: Callable[Concatenate[HostOptions, Own], None]) -> Callable[..., None]:
+def of_host(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a host; it is given them as its first argument.
 
     typer reads options from a function's signature, so what it gets here shows the command's own and then these.

@@ -1,7 +1,5 @@
 """``voicemails`` and ``voicemail …``: read, hear, erase messages, and have them called back for."""
 
-# ruff: noqa: PLR0917 - typer reads a command's options from its parameters
-
 from __future__ import annotations
 
 import importlib

@@ -146,7 +146,9 @@ class VoicemailChecks:
                 "add how they begin to numbers.outbound_prefixes",
                 "warning",
             )
-        return f"from {sender}, {self._own.attempts} attempts at most, the first {self._own.call_back_after_s:g} s later"
+        return (
+            f"from {sender}, {self._own.attempts} attempts at most, the first {self._own.call_back_after_s:g} s later"
+        )
 
     async def _hours(self) -> str:
         spans = [parse_span(text) for text in self._own.quiet_hours]

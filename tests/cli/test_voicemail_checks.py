@@ -47,7 +47,7 @@ async def test_where_all_is_well_doctor_says_what_will_happen(tmp_path):
     assert "from +15550100001" in found["call-backs"].detail
     assert "Europe/Berlin it is Wed 22:30: nobody is called back till Thu 09:00" in found["quiet hours"].detail
     by_day = await findings(settings_of(tmp_path), NIGHT.replace(hour=12))
-    assert "Wed 14:00: calls may be made" in by_day["quiet hours"].detail
+    assert "Wed 14:30: calls may be made" in by_day["quiet hours"].detail
 
 
 @pytest.mark.parametrize(

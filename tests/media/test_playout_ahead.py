@@ -261,4 +261,4 @@ def test_who_taps_the_call_hears_what_was_played_and_not_what_was_sent(far):
     far.play(2)
     far.playout.taps.remove(tap)
     far.play(1)
-    assert tapped == [((b"a", b"b"), "PCMU")]
+    assert tapped == [((b"a", b"b"), "pcmu")]

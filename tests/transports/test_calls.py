@@ -335,7 +335,7 @@ async def test_the_sockets_are_closed_also_where_a_part_of_the_connection_hangs(
     assert isinstance(reports.exception(), ValueError)
     await call.peer.aclose()
     async with asyncio.timeout(5):
-        while not all(_is_free(port) for port in ports_of(call.answer)):
+        while not all(_is_free(port) for port in ports_of(call.answer)):  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.01)
         await sender._RTCRtpSender__rtp_exited.wait()
         await sender._RTCRtpSender__rtcp_exited.wait()

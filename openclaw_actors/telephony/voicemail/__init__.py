@@ -31,6 +31,6 @@ A number is called when nothing of its is being prepared, so two messages are an
 a call-back is due hears its answer then; one that is being dialled is hung up for it.
 
 - ``states.py``: the rules, pure. ``book.py``: taking messages. ``secretary.py``: understanding and answering them.
-- ``carrier_tapes.py``: what a carrier records in our place. ``callbacks.py``: calling. ``rounds.py``: who does what next.
-- ``desk.py``: all of it, as the rest of the host sees it.
+- ``carrier_tapes.py``: what a carrier records in our place. ``callbacks.py``: calling.
+- ``rounds.py``: who does what next. ``desk.py``: all of it, as the rest of the host sees it.
 """

@@ -58,7 +58,7 @@ class Desk:
         self._hub = hub
         self._now = now
         self._closed = [parse_span(text) for text in own.closed_hours]
-        self.book = Book(settings, store, hub, render, lambda: self.rounds.look_again())
+        self.book = Book(settings, store, hub, render, self._changed)
         self.secretary = Secretary(
             settings, catalogue, self.book, lambda profile: complete(profile, settings.agent), now
         )
@@ -91,6 +91,9 @@ class Desk:
             stop()
         await self.rounds.aclose()
         await self.book.aclose()
+
+    def _changed(self) -> None:
+        self.rounds.look_again()
 
     # --- who finds the voicemail ------------------------------------------------------------------
 
@@ -137,7 +140,11 @@ class Desk:
         """
         message = await self.find(voicemail_id)
         free = ("recorded", "transcribed", "due", "done", "failed", "kept", "fetching")
-        if self.rounds.is_at(voicemail_id) or message.state not in free or not await self.book.erase(voicemail_id, free):
+        if (
+            self.rounds.is_at(voicemail_id)
+            or message.state not in free
+            or not await self.book.erase(voicemail_id, free)
+        ):
             raise RefusalError(409, "voicemail_busy", "Something is being done for it at this moment; try again soon.")
         metrics.voicemails_total.labels(result="erased").inc()
         told = event("voicemail.erased", voicemail_id=voicemail_id)

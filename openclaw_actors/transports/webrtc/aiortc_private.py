@@ -306,7 +306,7 @@ def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
 async def close(peer: RTCPeerConnection, seconds: float) -> None:
     """Close a peer and its sockets, whatever hangs; never raises.
 
-    ``RTCPeerConnection.close`` stops one part behind the other and the sockets last: one that hangs or fails would leave
+    ``RTCPeerConnection.close`` stops one part behind the other, the sockets last: one that hangs or fails would leave
     them open for good. What has not come to its end after ``seconds`` is left behind.
     """
     try:
@@ -324,14 +324,15 @@ async def close(peer: RTCPeerConnection, seconds: float) -> None:
 async def _in_time(stops: Coroutine[Any, Any, None], seconds: float) -> bool:
     """Whether it has come to its end; what takes longer is cancelled, and not waited for."""
     task = asyncio.create_task(stops)
+    part = getattr(stops, "__qualname__", "")
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
         task.cancel()
-        log.warning("a part of a connection does not close in time", part=stops.__qualname__, seconds=seconds)
+        log.warning("a part of a connection does not close in time", part=part, seconds=seconds)
         return False
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if error is not None:
-        log.error("a part of a connection does not close", part=stops.__qualname__, error=repr(error))
+        log.error("a part of a connection does not close", part=part, error=repr(error))
     return error is None
 
 
