@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/default.toml
 
-.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe voicemail fuzz docs clean system
+.PHONY: serve test lint unit gateway bench bench-phone bench-peers wer chaos soak observe voicemail placement cluster fuzz docs clean system
 
 $(BIN)/openclaw-actors: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -38,7 +38,8 @@ lint: $(VENV)/.test  ## style, types, layers, docs
 PYTEST := $(BIN)/python -m pytest --tb=native
 AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 unit: $(VENV)/.test
-	$(PYTEST) -n 3 --dist worksteal -m 'not browser and not gateway' || $(AGAIN) -m 'not browser and not gateway'
+	$(PYTEST) -n 3 --dist worksteal -m 'not browser and not gateway and not cluster and not nodes' || $(AGAIN) -m 'not browser and not gateway and not cluster and not nodes'
+	$(PYTEST) -m cluster || $(AGAIN) -m cluster
 	$(PYTEST) -m browser || $(AGAIN) -m browser
 
 test: system lint unit  ## all checks and all tests
@@ -72,6 +73,12 @@ soak: $(VENV)/.test  ## 300 calls in waves, or HOURS of them, and what they leav
 
 bench-phone: $(VENV)/.test  ## the same on media streams, and a hundred of them at once
 	$(BIN)/python -m tests.load.media_streams
+
+placement: $(VENV)/.test  ## where 100,000 calls go on 3,000 hosts, in simulation: a table
+	$(BIN)/python -m tests.cluster.simulation
+
+cluster: system $(VENV)/.test  ## a thousand histories, and several nodes of real Ray: hosts, engines and its head killed
+	$(PYTEST) tests/cluster -m nodes
 
 observe: $(VENV)/.test  ## things go wrong on a host: which alert tells, what the queries find; pictures of the dashboards
 	$(BIN)/python -m tests.load.observe --pictures docs/pictures

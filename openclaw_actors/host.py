@@ -31,6 +31,7 @@ from openclaw_actors.api.app import build_app
 from openclaw_actors.api.server import listen
 from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import build_catalogue
+from openclaw_actors.engines.recipes import EngineMaker, make_engine
 from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
@@ -62,7 +63,13 @@ GOODBYE_S = 10.0
 class Host:
     """One process's calls, engines and HTTP server. All of it lives on the running loop."""
 
-    def __init__(self, settings: Settings, *, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        engine_maker: EngineMaker = make_engine,
+    ) -> None:
         self.settings = settings
         messages = settings.voicemail.at_once if settings.voicemail.enabled else 0
         self.places = Places(settings.server.max_calls, messages)
@@ -75,6 +82,7 @@ class Host:
         self.url = ""
         """Where the console is, with the port that was really bound."""
         self._ssl = ssl_context
+        self._engine_maker = engine_maker
         self._ready = False
         self._closing = contextlib.AsyncExitStack()
 
@@ -100,7 +108,7 @@ class Host:
         await self._open_records()
         encode_pool = ThreadPoolExecutor(1, "encode")
         closing.callback(encode_pool.shutdown, wait=True)
-        self.catalogue = build_catalogue(self.settings)
+        self.catalogue = build_catalogue(self.settings, self._engine_maker)
         closing.push_async_callback(self.catalogue.aclose)
         after_calls = AfterCalls()
         closing.push_async_callback(after_calls.aclose)

@@ -1,13 +1,13 @@
 #!/bin/sh
 # The programs that the tests drive: a browser to call from, a voice to speak with, a linter for metrics, a database,
-# proxies, a relay.
+# proxies, a relay, the memory of Ray's head.
 # Installed where this may be done (Debian, root); elsewhere what is missing is named, and its tests skip,
 # but with CI=true nothing may be missing.
 set -eu
 PATH="$PATH:/usr/sbin" # where Debian keeps servers
 
 missing=""
-for pair in chromium:chromium flite:flite promtool:prometheus nginx:nginx-light caddy:caddy turnserver:coturn; do
+for pair in chromium:chromium flite:flite promtool:prometheus nginx:nginx-light caddy:caddy turnserver:coturn redis-server:redis-server; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 # Debian keeps the server's programs off the path, in a folder of their version.

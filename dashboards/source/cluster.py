@@ -87,6 +87,50 @@ MACHINE = (
     ),
 )
 
+SHARED = (
+    Panel(
+        "Calls lost with their host, by who put it on record",
+        "A host of the cluster died: these calls are failed, node_lost. Their callers may go on in new calls.",
+        "cpm",
+        {"{{instance}}": per_minute("calls_ended_total", 'reason="node_lost"', by="instance")},
+        runbook="hostlost",
+    ),
+    Panel(
+        "Places of the cluster",
+        "Taken, and those of all hosts that take calls. A host that dies or drains takes its free ones along.",
+        "short",
+        {
+            "taken": total("calls_active"),
+            "there are": f"sum ({of('calls_limit')} and on (job, instance) {of('ready')} == 1)",
+        },
+        runbook="clusternearlyfull",
+    ),
+    Panel(
+        "Shared engines: actors that serve",
+        "The fewest and the most that any host may ask. They differ when hosts do not reach the same machines.",
+        "short",
+        {
+            "{{engine}}: fewest": total("engine_actors_serving", by="engine", how="min"),
+            "{{engine}}: most": total("engine_actors_serving", by="engine", how="max"),
+        },
+        runbook="engineactorsgone",
+    ),
+    Panel(
+        "Shared engines: what actors have to do",
+        "Requests of all hosts that an actor had when it last told. One far above the others is on a slower machine; "
+        "all above 16 want another.",
+        "short",
+        {"{{engine}} {{actor}}": total("engine_actor_requests", by="engine, actor", how="max")},
+    ),
+    Panel(
+        "Shared engines: actors lost",
+        "Each time that a host found that one does not answer any more; Ray starts it anew.",
+        "cpm",
+        {"{{engine}}": per_minute("engine_actors_lost_total", by="engine")},
+        runbook="engineactorsgone",
+    ),
+)
+
 FACES = (
     Panel(
         "HTTP requests",
@@ -113,5 +157,5 @@ CLUSTER = Dashboard(
     "openclaw-actors-cluster",
     "Cluster",
     "Every host beside the others.",
-    (("Are they there", HOSTS), ("Machines", MACHINE), ("HTTP", FACES)),
+    (("Are they there", HOSTS), ("As one", SHARED), ("Machines", MACHINE), ("HTTP", FACES)),
 )

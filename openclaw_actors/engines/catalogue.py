@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from openclaw_actors.engines.protocols import AgentEngine, Engine, SttEngine, TtsEngine
-from openclaw_actors.engines.recipes import make_engine
+from openclaw_actors.engines.recipes import EngineMaker, make_engine
 from openclaw_actors.errors import EngineError, RefusedEngineError, UnavailableEngineError
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.engine_meter import meter_of
@@ -288,13 +288,17 @@ def _initialise(kind: Kind, names: Sequence[str]) -> None:
         metrics.engine_switches_total.labels(stage=kind, from_engine=old, to_engine=new)
 
 
-def build_catalogue(settings: Settings) -> Catalogue:
+def build_catalogue(settings: Settings, make: EngineMaker = make_engine) -> Catalogue:
     """The catalogue that the settings ask for. Nothing is opened yet.
+
+    Args:
+        settings: of the host.
+        make: makes each engine; a cluster's hosts share some.
 
     Raises:
         SettingsError: an engine's id is unknown; the text names those that are known.
     """
     return Catalogue(
-        {kind: [make_engine(kind, name, settings) for name in getattr(settings, kind).engines] for kind in KINDS},
+        {kind: [make(kind, name, settings) for name in getattr(settings, kind).engines] for kind in KINDS},
         probe_every_s=settings.supervision.probe_every_s,
     )

@@ -1,15 +1,24 @@
-"""What engines that speak with an OpenAI-compatible server share: the client, the probe, and what its faults mean."""
+"""What engines that speak with an OpenAI-compatible server share: the client, the probe, and what its faults mean.
+
+The client is aiohttp's, as it is. Beside the ``openai`` package on the same aiohttp, the first byte of a transcript, an
+answer and a voice comes 3, 5 and 1 ms sooner, and nobody waits for that package's import.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
+import json
+import os
+import secrets
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 import aiohttp
-import openai
+import certifi
 
+from openclaw_actors import __version__
 from openclaw_actors.engines.connection_faults import reason
 from openclaw_actors.errors import (
     BrokenEngineError,
@@ -19,6 +28,7 @@ from openclaw_actors.errors import (
     UnavailableEngineError,
     UnsentEngineError,
 )
+from openclaw_actors.event_stream import EventStream
 
 OPENAI_URL = "https://api.openai.com/v1"
 """Where a key without a ``base_url`` belongs to."""
@@ -28,48 +38,215 @@ _PROBE_S = 5.0
 
 _CONNECT_S = 3.0
 _KEPT_S = 60.0
-"""How long a connection is kept open for the next request. The package's 5 s are shorter than most turns, so each one
-would pay for TCP and TLS anew: two round trips, 50-200 ms to a far server. A server that closes sooner is noticed."""
+"""How long a connection is kept open for the next request. With aiohttp's 15 s many turns would open one anew, with TLS
+two round trips more, 50-200 ms to a far server. A server that closes sooner is noticed."""
 _ANY_NUMBER = 0
 """Of connections. aiohttp's own bound is 100: the next caller's request would wait for another's answer to end."""
+_LAST_BYTES_S = 0.1
+"""Between `[DONE]` and the end of the response: they are one packet, mostly."""
+_LONGEST_REFUSAL = 65_536
+"""Bytes that are read of one."""
 _PASSING_STATUS = {408, 409, 425, 429}
 _OF_THIS_REQUEST = {400, 413, 422}
 """A content filter, a context that is too long: says nothing of the next caller's request."""
 _UNKNOWN_TO_A_GATEWAY = ("Invalid `model`", "Unknown agent")
 """How an OpenClaw Gateway says, with a 400, that it has no such agent: no call's request will be answered."""
-_HTTP_PACKAGES = {"httpx", "httpx2", "aiohttp"}
-"""openai 2 is built on httpx, 3 on httpx2; what they raise while a body streams is not always wrapped."""
 
 
-def connect(base_url: str, api_key: str, *, silence_s: float) -> openai.AsyncOpenAI:
-    """A client. The settings alone decide where to and as whom, no variable of the environment.
+class StatusError(Exception):
+    """The server answered 400 or more.
+
+    Args:
+        status: the HTTP status.
+        body: what it said, JSON in OpenAI's shape or others', or a page.
+    """
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        said = _said(body)
+        self.code, self.param = (str(said.get(name) or "") for name in ("code", "param"))
+        self.message = str(said.get("message") or body[:500].decode(errors="replace") or "no word of explanation")
+        super().__init__(f"{status}: {self.message}")
+
+
+class EventError(Exception):
+    """The server told of a fault in the midst of a stream.
+
+    Args:
+        error: what stands under ``error``: an object in OpenAI's shape, or a text.
+    """
+
+    def __init__(self, error: Any) -> None:
+        said = error if isinstance(error, dict) else {"message": error}
+        self.kind = str(said.get("type") or "")
+        super().__init__(str(said.get("message") or "an error without a text"))
+
+
+class OpenAiServer:
+    """A server and its connections. The settings alone decide where to and as whom, no variable of the environment.
 
     Args:
         base_url: ends in ``/v1``, mostly.
         api_key: may be empty for servers that want none.
         silence_s: how long the server may send nothing before the request counts as failed.
     """
-    timeout = openai.Timeout(silence_s, connect=_CONNECT_S)
-    http = import_module(openai.Timeout.__init__.__module__.partition(".")[0])  # httpx in openai 2, httpx2 in openai 3
-    client = openai.AsyncOpenAI(
-        base_url=base_url or OPENAI_URL,
-        api_key=api_key or "none",  # the package refuses to start without one
-        max_retries=0,  # the supervisor retries, and a retry of an agent's request could run its tools twice
-        timeout=timeout,
-        # Over aiohttp: the first byte of a transcript, an answer and a voice comes 3, 5 and 1 ms later than to a bare
-        # client, over httpcore 8, 11 and 11 ms; and it is half the work.
-        http_client=openai.DefaultAioHttpClient(
-            limits=http.Limits(max_connections=_ANY_NUMBER, keepalive_expiry=_KEPT_S),
-            trust_env=False,  # no proxy of the environment's
-            verify=http.create_ssl_context(),  # but the authorities that this machine trusts: SSL_CERT_FILE
-        ),
-    )
-    client.organization = client.project = None
-    client._custom_headers = {}  # noqa: SLF001 - of OPENAI_CUSTOM_HEADERS, which no argument can keep out
-    return client
+
+    def __init__(self, base_url: str, api_key: str, *, silence_s: float) -> None:
+        self.base_url = (base_url or OPENAI_URL).rstrip("/")
+        self._headers = {"User-Agent": f"openclaw-actors/{__version__}"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=silence_s)
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    def is_closed(self) -> bool:
+        """Whether it was closed: nothing can be asked any more."""
+        return self._closed
+
+    async def close(self) -> None:
+        """Close its connections. May be called more than once."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def get(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a GET.
+
+        Raises:
+            StatusError: it is a refusal.
+        """
+        async with self._opened().get(self.base_url + path) as response:
+            await _raise_for_status(response)
+            yield response
+
+    @asynccontextmanager
+    async def post(
+        self, path: str, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a POST; leaving it ends the request. Nothing is tried a second time.
+
+        Raises:
+            StatusError: it is a refusal.
+        """
+        wanted = {"Content-Type": content_type, **(headers or {})}
+        async with self._opened().post(self.base_url + path, data=body, headers=wanted) as response:
+            await _raise_for_status(response)
+            yield response
+
+    def post_json(
+        self, path: str, body: Any, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """As ``post``."""
+        return self.post(path, json.dumps(body).encode(), "application/json", headers)
+
+    def post_form(
+        self, path: str, fields: Mapping[str, str], file: tuple[str, str, bytes]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """As ``post``; ``file``: its name, its type, its content."""
+        return self.post(path, *_form(fields, *file))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=_ANY_NUMBER, keepalive_timeout=_KEPT_S, ssl=_authorities())
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers=self._headers,
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,  # no proxy of the environment's
+            )
+        return self._session
 
 
-async def probe(client: openai.AsyncOpenAI, who: str) -> int:
+def _authorities() -> ssl.SSLContext:
+    """Those that this machine trusts, or that SSL_CERT_FILE or SSL_CERT_DIR name."""
+    context = ssl.create_default_context()
+    if not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
+        context.load_verify_locations(certifi.where())  # a bare container has none of its own
+    return context
+
+
+def _form(fields: Mapping[str, str], name: str, kind: str, content: bytes) -> tuple[bytes, str]:
+    """``multipart/form-data`` (RFC 7578): the body, and its content type."""
+    boundary = secrets.token_hex(16)
+    head = f"--{boundary}\r\nContent-Disposition: form-data; name="
+    parts = [f'{head}"{field}"\r\n\r\n{value}\r\n' for field, value in fields.items()]
+    parts.append(f'{head}"file"; filename="{name}"\r\nContent-Type: {kind}\r\n\r\n')
+    body = b"".join(("".join(parts).encode(), content, f"\r\n--{boundary}--\r\n".encode()))
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
+    if response.status < 400:
+        return
+    body = b""
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _LONGEST_REFUSAL:
+            break
+    raise StatusError(response.status, body)
+
+
+def _said(body: bytes) -> Mapping[str, Any]:
+    """What a refusal says: OpenAI's ``error``, or the object itself, as of vLLM."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    inner = answer.get("error", answer) if isinstance(answer, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+async def whole(response: aiohttp.ClientResponse) -> Any:
+    """An answer in one piece, read as JSON whatever its header says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return json.loads(await response.read())
+
+
+async def stream_events(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any], None]:
+    """What the events of a streamed answer hold, up to ``[DONE]``.
+
+    Raises:
+        EventError: one tells of a fault.
+        ValueError: one is no JSON.
+        TypeError: there are none, but one JSON document.
+    """
+    events, began, came = EventStream(), b"", False
+    async for piece in response.content.iter_any():
+        began = began or piece.lstrip()[:1]
+        for data in events.push(piece):
+            came = True
+            if data.startswith("[DONE]"):
+                await read_to_the_end(response)
+                return
+            event = json.loads(data)
+            if error := event.get("error"):
+                raise EventError(error)
+            yield event
+    if began == b"{" and not came:
+        raise TypeError("one JSON document in place of a stream: the server must know `stream`")
+
+
+async def read_to_the_end(response: aiohttp.ClientResponse) -> None:
+    """What is read to its end leaves its connection to the next request; a server that is slow to end loses it.
+
+    One that breaks off here loses it too, and nothing else: the answer is whole, and to ask again might run its tools
+    twice.
+    """
+    with suppress(Exception):
+        async with asyncio.timeout(_LAST_BYTES_S):
+            async for _ in response.content.iter_any():
+                pass
+
+
+async def probe(server: OpenAiServer, who: str) -> int:
     """Ask for the list of models, which costs nothing and which many servers do not have.
 
     Returns:
@@ -80,18 +257,17 @@ async def probe(client: openai.AsyncOpenAI, who: str) -> int:
         UnavailableEngineError: nobody answers, or the server is in trouble.
     """
     try:
-        async with asyncio.timeout(_PROBE_S):
-            answer = await client.models.with_raw_response.list()
-    except openai.APIStatusError as error:
-        if error.status_code in {401, 403}:
+        async with asyncio.timeout(_PROBE_S), server.get("/models") as response:
+            await response.read()
+            return response.status
+    except StatusError as error:
+        if error.status in {401, 403}:
             raise fault_of(error, who) from error
-        if error.status_code >= 500:
-            raise UnavailableEngineError(f"{who} at {client.base_url} answers {error.status_code}") from error
-        return error.status_code
-    except (openai.APIConnectionError, TimeoutError, OSError) as error:
-        why = reason(error.__cause__ or error)
-        raise UnavailableEngineError(f"{who} does not answer at {client.base_url}: {why}") from error
-    return answer.status_code
+        if error.status >= 500:
+            raise UnavailableEngineError(f"{who} at {server.base_url} answers {error.status}") from error
+        return error.status
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise UnavailableEngineError(f"{who} does not answer at {server.base_url}: {reason(error)}") from error
 
 
 @contextmanager
@@ -106,44 +282,18 @@ def faults(who: str) -> Iterator[None]:
 
 
 def fault_of(error: Exception, who: str) -> EngineError:
-    """The EngineError that an exception of the ``openai`` package means; ``who`` begins its text."""
-    if isinstance(error, openai.APIStatusError):
+    """The EngineError that an exception of a request means; ``who`` begins its text."""
+    if isinstance(error, StatusError):
         return _status_fault(error, who)
-    if _has_cause(error, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        return UnsentEngineError(f"{who} can't be reached: {reason(error.__cause__ or error)}")
-    was_cut = _has_cause(error, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
-    if isinstance(error, openai.APITimeoutError | TimeoutError) and not was_cut:
-        return TransientEngineError(f"{who} did not answer in time")
-    if isinstance(error, openai.APIConnectionError | OSError) or _of_http(error):
-        why = _origin(error)
-        return TransientEngineError(f"{who}: connection lost: {type(why).__name__} {why}".rstrip())
-    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
+    if isinstance(error, EventError):
         return _event_fault(error, who)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return UnsentEngineError(f"{who} can't be reached: {reason(error)}")
+    if isinstance(error, TimeoutError):
+        return TransientEngineError(f"{who} did not answer in time")
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return TransientEngineError(f"{who}: connection lost: {type(error).__name__} {error}".rstrip())
     return BrokenEngineError(f"{who} sent what can't be understood: {type(error).__name__}: {error}")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What it came from, the nearest first."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-        yield error
-
-
-def _has_cause(error: Exception, *kinds: type[BaseException]) -> bool:
-    """Whether one of these is what it came from.
-
-    What lies between won't do: over aiohttp, httpx's errors call every lost connection one that could not be made.
-    """
-    return any(isinstance(cause, kinds) for cause in _causes(error))
-
-
-def _origin(error: Exception) -> BaseException:
-    """What is worth to be told: aiohttp's own error, as httpx calls what the server has cut a ``ConnectTimeout``."""
-    return next((cause for cause in _causes(error) if isinstance(cause, aiohttp.ClientError)), error.__cause__ or error)
-
-
-def _of_http(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in _HTTP_PACKAGES
 
 
 def status_fault(status: int, text: str, *, code: str | None = None) -> EngineError:
@@ -155,19 +305,19 @@ def status_fault(status: int, text: str, *, code: str | None = None) -> EngineEr
     return RefusedEngineError(text)
 
 
-def _status_fault(error: openai.APIStatusError, who: str) -> EngineError:
-    text = f"{who} answered {error.status_code}: {error.message}"
+def _status_fault(error: StatusError, who: str) -> EngineError:
+    text = f"{who} answered {error.status}: {error.message}"
     of_the_model = error.param == "model" or any(words in error.message for words in _UNKNOWN_TO_A_GATEWAY)
-    if error.status_code in _OF_THIS_REQUEST and not of_the_model:
+    if error.status in _OF_THIS_REQUEST and not of_the_model:
         return BrokenEngineError(text)
-    return status_fault(error.status_code, text, code=error.code)
+    return status_fault(error.status, text, code=error.code)
 
 
-def _event_fault(error: openai.APIError, who: str) -> EngineError:
+def _event_fault(error: EventError, who: str) -> EngineError:
     """A fault that came as an event, after the answer had begun."""
-    text = f"{who} broke off: {error.message}"
-    if error.type in {"authentication_error", "permission_error", "insufficient_quota"}:
+    text = f"{who} broke off: {error}"
+    if error.kind in {"authentication_error", "permission_error", "insufficient_quota"}:
         return RefusedEngineError(text)
-    if error.type == "invalid_request_error":
+    if error.kind == "invalid_request_error":
         return BrokenEngineError(text)  # as its status, 400: of one session, that has grown too long, not of the next
     return TransientEngineError(text)

@@ -48,6 +48,10 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
 }
 
 
+EngineMaker = Callable[[str, str, Settings], Engine]
+"""What ``make_engine`` is: from kind, id and settings to an engine that is not open yet."""
+
+
 def make_engine(kind: str, name: str, settings: Settings) -> Engine:
     """An engine, not yet opened.
 

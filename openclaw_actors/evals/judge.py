@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from openclaw_actors.engines.openai_service import connect, faults
+from openclaw_actors.engines.openai_service import OpenAiServer, faults, whole
 from openclaw_actors.errors import BrokenEngineError, EngineError
 from openclaw_actors.evals.checks import Check
 from openclaw_actors.evals.record import CallRecord, text_of
@@ -73,20 +73,22 @@ async def ask(options: JudgeOptions, conversation: str, statement: str) -> tuple
     Raises:
         EngineError: the model can't be had, or answers what is no verdict.
     """
-    client = connect(options.url, options.key, silence_s=_SILENCE_S)
+    server = OpenAiServer(options.url, options.key, silence_s=_SILENCE_S)
+    request = {
+        "model": options.model,
+        "temperature": 0,
+        "messages": [
+            {"role": "system", "content": _PROMPT},
+            {"role": "user", "content": f"Transcript:\n{conversation}\n\nStatement: {statement}"},
+        ],
+    }
     try:
         with faults(_WHO):
-            answer = await client.chat.completions.create(
-                model=options.model,
-                temperature=0,
-                messages=[
-                    {"role": "system", "content": _PROMPT},
-                    {"role": "user", "content": f"Transcript:\n{conversation}\n\nStatement: {statement}"},
-                ],
-            )
-            return _verdict(answer.choices[0].message.content or "")
+            async with server.post_json("/chat/completions", request) as response:
+                answer = await whole(response)
+            return _verdict(answer["choices"][0]["message"]["content"] or "")
     finally:
-        await client.close()
+        await server.close()
 
 
 def _verdict(text: str) -> tuple[bool, str]:

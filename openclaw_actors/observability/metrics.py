@@ -146,6 +146,13 @@ event_loop_stalls_total = _counter("event_loop_stalls_total", "Times the loop wa
 pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process.", "pool")
 pool_abandoned_total = _counter("pool_abandoned_total", "Worker processes killed past a deadline.", "pool")
 pool_batch_jobs = _histogram("pool_batch_jobs", "Jobs given to a worker process at once.", _BATCH, "pool")
+engine_actors_serving = _gauge("engine_actors_serving", "Actors of the cluster that this host may ask.", "engine")
+engine_actors_lost_total = _counter(
+    "engine_actors_lost_total", "Actors of the cluster that stopped answering.", "engine"
+)
+engine_actor_requests = _gauge(
+    "engine_actor_requests", "What actors of the cluster had to do when they last told.", "engine", "actor"
+)
 tts_cache_requests_total = _counter("tts_cache_requests_total", "Phrases asked of the cache.", "result")
 
 recordings_active = _gauge("recordings_active", "Calls that are being recorded.")
@@ -182,6 +189,7 @@ _ENDS = {
     ),
     "failed": (
         "internal_error", "stage_failed", "peer_failed", "peer_closed", "no_stream", "carrier_failed", "abandoned",
+        "node_lost",
     ),
     "no-answer": ("no_answer", "ring_timeout"),
     "busy": ("busy",),

@@ -45,6 +45,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _of_phone_numbers(settings)
     yield from _of_voicemail(settings.voicemail)
     yield from _of_webhooks(settings.webhooks)
+    yield from _of_cluster(settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -331,6 +332,21 @@ def _of_webhooks(webhooks: Webhooks) -> Iterator[Conflict]:
             ("webhooks", "secret"),
             "it must be whsec_ and 24 to 64 bytes in base64, with which receivers check who posts; "
             'make one with: echo "whsec_$(openssl rand -base64 32)"',
+        )
+
+
+def _of_cluster(settings: Settings) -> Iterator[Conflict]:
+    cluster = settings.cluster
+    if cluster.engines and not cluster.wanted:
+        yield Conflict(
+            ("cluster", "engines"),
+            'engines are shared by the hosts of a cluster: set cluster.engine = "ray", or this to 0',
+        )
+    if cluster.engines and not cluster.shared:
+        yield Conflict(("cluster", "shared"), "it must name at least one engine, or set cluster.engines = 0")
+    if cluster.engine_gpus > 1 and cluster.engine_gpus % 1:
+        yield Conflict(
+            ("cluster", "engine_gpus"), "above 1 it must be a whole number: Ray gives parts of one GPU alone"
         )
 
 

@@ -598,6 +598,34 @@ class Traces(Section):
     """A collector that takes OTLP over HTTP, such as ``http://127.0.0.1:4318``; empty: that of OTEL_EXPORTER_OTLP_…."""
 
 
+class Cluster(Section):
+    """Many hosts as one, on Ray (extra ``cluster``), and what they share."""
+
+    engine: Literal["none", "ray"] = "none"
+    address: str = ""
+    """Of Ray's head, such as ``10.0.0.1:6379``, or ``auto`` for the one of this machine; empty: one is started."""
+    workers: Positive = 1
+    """Hosts on this machine, each a process. More than one need Ray, also where ``engine`` does not say so."""
+    zone: str = ""
+    """Where this machine is, such as a data centre or a rack; shown in ``/v1/nodes``."""
+    engines: Count = 0
+    """Ray actors for each engine that is shared; 0: each host has its engines to itself."""
+    shared: tuple[str, ...] = ("faster-whisper", "piper")
+    """The engines of which the cluster has so many actors, for all its hosts. Others stay on each host, such as
+    pocketsphinx, so that a call has something to fall back to when the actors are gone."""
+    engine_cpus: Annotated[float, Field(ge=0)] = 1
+    """That each of these actors takes of its node, as Ray counts them."""
+    engine_gpus: Annotated[float, Field(ge=0)] = 0
+    """With 1, actors are on GPU nodes alone, each with a GPU of its own; with 0.5 two share one."""
+    engine_resource: str = ""
+    """A resource that Ray's nodes for engines are started with (``ray start --resources``); empty: any node will do."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a cluster, if of one machine."""
+        return self.engine == "ray" or self.workers > 1
+
+
 class Settings(Section):
     """All sections."""
 
@@ -623,6 +651,7 @@ class Settings(Section):
     webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     traces: Traces = Traces()
+    cluster: Cluster = Cluster()
 
     @property
     def carriers(self) -> tuple[str, ...]:

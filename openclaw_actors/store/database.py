@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
@@ -28,6 +25,10 @@ CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
 """A PostgreSQL that takes longer over one of our statements is in trouble, and the thread must not hang with it."""
 _MIGRATION_LOCK = 0x6F63_6163  # any number that nobody else takes: "ocac"
+
+
+class MigrationError(Exception):
+    """Tables that can't be brought to this version."""
 
 
 def _fault(remedy: str) -> SettingsError:
@@ -145,12 +146,23 @@ def migrate(engine: Engine) -> None:
             raise _fault(f"its file can't be made: {error}") from error
     try:
         with migrating(engine) as connection:
-            command.upgrade(alembic_config(connection), "head")
-    except CommandError as error:
+            if not _is_current(connection):
+                from openclaw_actors.store.upgrade import upgrade  # noqa: PLC0415 - Alembic: most starts need none
+
+                upgrade(connection)
+    except MigrationError as error:
         raise _fault(f"its tables were made by a newer version of openclaw_actors, so update it ({error})") from error
     except DBAPIError as error:
         fault = diagnose(error)
         raise _fault(f"the database can't be opened: {fault.detail}. {fault.remedy}") from error
+
+
+def _is_current(connection: Connection) -> bool:
+    """Whether the tables have seen the newest revision, and no other."""
+    newest = max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    return connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [newest]
 
 
 @contextmanager
@@ -172,18 +184,10 @@ def migrating(engine: Engine) -> Iterator[Connection]:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
                 yield connection
                 if is_sqlite and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
-                    raise CommandError("rows without their call are left")
+                    raise MigrationError("rows without their call are left")
         finally:
             if is_sqlite:
                 raw.execute("PRAGMA foreign_keys=ON")
-
-
-def alembic_config(connection: Connection) -> Config:
-    """What Alembic's commands take, to work on this connection."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
 
 
 def standing_aside(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:

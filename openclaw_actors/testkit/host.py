@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from openclaw_actors.engines.recipes import EngineMaker, make_engine
 from openclaw_actors.host import Host
 from openclaw_actors.settings.sections import (
     Agent,
@@ -53,7 +54,9 @@ def embedded_settings() -> Settings:
 
 
 @asynccontextmanager
-async def running_host(settings: Settings | None = None) -> AsyncIterator[RunningHost]:
+async def running_host(
+    settings: Settings | None = None, engine_maker: EngineMaker = make_engine
+) -> AsyncIterator[RunningHost]:
     """Start a host here, stop it on exit; it must listen on a free port (``server.port = 0``).
 
     Without a ``store.url`` its records are in a folder that goes with it.
@@ -63,7 +66,7 @@ async def running_host(settings: Settings | None = None) -> AsyncIterator[Runnin
         if not settings.store.url:
             store = settings.store.model_copy(update={"url": f"sqlite:///{folder}/calls.db"})
             settings = settings.model_copy(update={"store": store})
-        host = Host(settings)
+        host = Host(settings, engine_maker=engine_maker)
         await host.start()
         try:
             yield RunningHost(host.url, host)

@@ -171,7 +171,7 @@ class Image:
                     self.command += json.loads(value)
                 case "HEALTHCHECK":
                     self.healthcheck = json.loads(value.split("CMD", 1)[1])
-                case "FROM" | "EXPOSE" | "STOPSIGNAL":
+                case "FROM" | "ARG" | "EXPOSE" | "STOPSIGNAL":
                     pass
                 case _:
                     raise AssertionError(f"what does {kind} do?")

@@ -33,6 +33,9 @@ QUIET = {
     "stages: Jobs that wait for a worker": "the same",
     "stages: Workers killed": "the same",
     "stages: Failures of the store": "it did not fail",
+    "cluster: Shared engines: actors that serve": "no cluster, so nothing is shared",
+    "cluster: Shared engines: what actors have to do": "the same",
+    "cluster: Shared engines: actors lost": "the same",
 }
 """Queries that need an event which does not occur here: they may be empty, or (a quantile of nothing) not a number."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 
 from openclaw_actors.errors import SettingsError
 from openclaw_actors.store import database, tables
+from openclaw_actors.store.upgrade import alembic_config
 from tests.store.conftest import opened
 from tests.store.samples import SampleCall, record
 
@@ -89,7 +90,7 @@ async def test_a_revision_of_a_table_with_rows_keeps_every_row(url, engine, tmp_
 
     def upgrade() -> tuple[str, list[str]]:
         with database.migrating(engine) as connection:
-            config = database.alembic_config(connection)
+            config = alembic_config(connection)
             versions = tmp_path / "versions"
             versions.mkdir()
             (versions / "9999_next.py").write_text(NEXT_REVISION.format(head=HEAD))

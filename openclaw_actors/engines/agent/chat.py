@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
 
-import openai
-
 from openclaw_actors.engines.agent.call_tools import CallTools, ToolCall, Used
-from openclaw_actors.engines.openai_service import faults
+from openclaw_actors.engines.openai_service import OpenAiServer, faults, stream_events
 from openclaw_actors.engines.protocols import CallControl, EndCall, TransferCall
 from openclaw_actors.errors import TransientEngineError
-from openclaw_actors.event_stream import EventStream
 from openclaw_actors.messages import Line
 from openclaw_actors.observability.engine_meter import EngineMeter
 from openclaw_actors.observability.traces import TRACEPARENT
@@ -26,20 +21,17 @@ TELL_USAGE = {"stream_options": {"include_usage": True}}
 ROUNDS = 4
 """Requests for one answer: a model that still calls tools then must answer without. Each is a wait of the caller's."""
 
-_LAST_BYTES_S = 0.1
-"""Between `[DONE]` and the end of the response: they are one packet, mostly."""
-
 _WANTED = 8
 """Calls of tools in one answer; more are a model that runs in circles."""
 
 
 async def converse(
-    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any], tools: CallTools, meter: EngineMeter
+    server: OpenAiServer, who: str, request: Mapping[str, Any], tools: CallTools, meter: EngineMeter
 ) -> AsyncGenerator[str | CallControl, None]:
     """Ask, do what the model calls tools for, tell it what came of that, and so on until it has answered.
 
     Args:
-        client: whom to ask.
+        server: whom to ask.
         who: begins the text of every error.
         request: the body, without ``stream`` and ``tools``; extra headers under ``extra_headers``.
         tools: what is offered.
@@ -54,7 +46,7 @@ async def converse(
         if number == ROUNDS and tools:
             body["tool_choice"] = "none"
         text, calls = "", list[ToolCall]()
-        async with contextlib.aclosing(stream_answer(client, who, body, meter)) as answer:
+        async with contextlib.aclosing(stream_answer(server, who, body, meter)) as answer:
             async for piece in answer:
                 if isinstance(piece, ToolCall):
                     calls.append(piece)
@@ -99,7 +91,7 @@ def _round(text: str, calls: Sequence[ToolCall], used: Sequence[Used]) -> list[d
 
 
 async def stream_answer(
-    client: openai.AsyncOpenAI, who: str, request: Mapping[str, Any], meter: EngineMeter
+    server: OpenAiServer, who: str, request: Mapping[str, Any], meter: EngineMeter
 ) -> AsyncGenerator[str | ToolCall, None]:
     """Ask once; yield the answer's text as it comes, then the tools it calls.
 
@@ -109,13 +101,13 @@ async def stream_answer(
         EngineError: by kind.
     """
     calls = _Calls()
-    body = dict(request)
+    body = {**request, "stream": True}
+    headers = dict(body.pop("extra_headers", {}))
     if traceparent := TRACEPARENT.get():
-        body["extra_headers"] = {**body.get("extra_headers", {}), "traceparent": traceparent}
+        headers["traceparent"] = traceparent
     with faults(who):
-        # Read here: the package makes a pydantic model of each token, 5 % of a host's work at 12 calls.
-        asked = client.chat.completions.with_streaming_response.create(stream=True, **body)
-        async with asked as response, contextlib.aclosing(_chunks(response)) as chunks:
+        asked = server.post_json("/chat/completions", body, headers)
+        async with asked as response, contextlib.aclosing(stream_events(response)) as chunks:
             async for chunk in chunks:
                 # The last one has no choices: it tells the usage, if that was asked for (and of some servers, if not).
                 if usage := chunk.get("usage"):
@@ -127,26 +119,6 @@ async def stream_answer(
                         yield _text(content)
     for call in calls.whole():
         yield call
-
-
-async def _chunks(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[dict[str, Any], None]:
-    """The chunks of a streamed answer; a fault that comes as one is raised as the package's error."""
-    events, began, came = EventStream(), b"", False
-    body = response.iter_bytes()
-    async for piece in body:
-        began = began or piece.lstrip()[:1]
-        for data in events.push(piece):
-            came = True
-            if data.startswith("[DONE]"):
-                await _read_to_the_end(body)
-                return
-            chunk = json.loads(data)
-            if error := chunk.get("error"):
-                said = error.get("message") if isinstance(error, dict) else error
-                raise openai.APIError(str(said or "an error without a text"), response.http_request, body=error)
-            yield chunk
-    if began == b"{" and not came:
-        raise TypeError("one JSON document in place of a stream: the server must know `stream`")
 
 
 def _text(content: object) -> str:
@@ -161,18 +133,6 @@ def _count(usage: Mapping[str, Any], meter: EngineMeter) -> None:
         tokens = usage.get(field)
         if isinstance(tokens, int) and tokens > 0:
             counter.inc(tokens)
-
-
-async def _read_to_the_end(body: AsyncIterator[bytes]) -> None:
-    """What is read to its end leaves its connection to the next request; a server that is slow to end loses it.
-
-    One that breaks off here loses it too, and nothing else: the answer is whole, and to ask again might run its tools
-    twice.
-    """
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_LAST_BYTES_S):
-            async for _ in body:
-                pass
 
 
 class _Calls:

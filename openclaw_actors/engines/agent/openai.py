@@ -8,7 +8,7 @@ from typing import Any
 
 from openclaw_actors.engines.agent.call_tools import CallTools
 from openclaw_actors.engines.agent.chat import TELL_USAGE, as_messages, converse, go_on_after, paragraphs, said_first
-from openclaw_actors.engines.openai_service import OPENAI_URL, connect, probe
+from openclaw_actors.engines.openai_service import OPENAI_URL, OpenAiServer, probe
 from openclaw_actors.engines.protocols import AgentRequest, CallControl
 from openclaw_actors.errors import EngineError, UnavailableEngineError
 from openclaw_actors.messages import Line
@@ -42,7 +42,7 @@ class OpenAiAgentEngine:
         self._destinations = destinations
         self._base_url = settings.base_url or OPENAI_URL
         self._key = settings.api_key.get_secret_value()
-        self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+        self._server = OpenAiServer(self._base_url, self._key, silence_s=_SILENCE_S)
         self._takes_tools = self._tells_usage = True
         self._meter = meter_of("agent", self.name)
 
@@ -57,10 +57,10 @@ class OpenAiAgentEngine:
             raise UnavailableEngineError("no language model: set agent.openai.base_url or agent.openai.api_key")
         if not self._settings.model:
             raise UnavailableEngineError("which language model? set agent.openai.model")
-        if self._client.is_closed():
-            self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+        if self._server.is_closed():
+            self._server = OpenAiServer(self._base_url, self._key, silence_s=_SILENCE_S)
         self._takes_tools = self._tells_usage = True
-        await probe(self._client, _WHO)
+        await probe(self._server, _WHO)
 
     async def warm(self) -> None:
         """Open a connection, which the next question finds open: TLS to a far server is two round trips.
@@ -68,7 +68,7 @@ class OpenAiAgentEngine:
         Raises:
             EngineError: as ``open``.
         """
-        await probe(self._client, _WHO)
+        await probe(self._server, _WHO)
 
     async def reply(self, request: AgentRequest) -> AsyncGenerator[str | CallControl, None]:
         """As AgentEngine.reply.
@@ -82,7 +82,7 @@ class OpenAiAgentEngine:
             tools = CallTools(request.tools if self._takes_tools else (), self._destinations)
             wants = body | (TELL_USAGE if self._tells_usage else {})
             try:
-                async with contextlib.aclosing(converse(self._client, _WHO, wants, tools, self._meter)) as answer:
+                async with contextlib.aclosing(converse(self._server, _WHO, wants, tools, self._meter)) as answer:
                     async for piece in answer:
                         begun = True
                         yield piece
@@ -106,7 +106,7 @@ class OpenAiAgentEngine:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        await self._client.close()
+        await self._server.close()
 
     def _messages(self, request: AgentRequest) -> list[dict[str, Any]]:
         opening = said_first(request.history)

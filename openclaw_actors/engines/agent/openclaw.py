@@ -16,7 +16,7 @@ from typing import Any
 from openclaw_actors.engines.agent.call_tools import CallTools
 from openclaw_actors.engines.agent.chat import TELL_USAGE, converse, last_answer, paragraphs, stream_answer
 from openclaw_actors.engines.agent.report import report_text
-from openclaw_actors.engines.openai_service import connect, probe
+from openclaw_actors.engines.openai_service import OpenAiServer, probe
 from openclaw_actors.engines.protocols import AgentRequest, CallControl, CallReport, StayQuiet
 from openclaw_actors.errors import EngineError, TransientEngineError, UnavailableEngineError
 from openclaw_actors.observability.engine_meter import meter_of
@@ -61,7 +61,7 @@ class OpenClawEngine:
         self._token = settings.token.get_secret_value()
         # A tool may run silently for as long as the first word may take; the stage's deadline comes first.
         self._silence_s = first_token_s + 5
-        self._client = connect(settings.base_url, self._token, silence_s=self._silence_s)
+        self._server = OpenAiServer(settings.base_url, self._token, silence_s=self._silence_s)
         self._meter = meter_of("agent", self.name)
         self._warming: asyncio.Task[None] | None = None
 
@@ -72,9 +72,9 @@ class OpenClawEngine:
             UnavailableEngineError: nobody answers, or the endpoint is off; the text says what to do.
             RefusedEngineError: the token is not accepted.
         """
-        if self._client.is_closed():
-            self._client = connect(self._settings.base_url, self._token, silence_s=self._silence_s)
-        if await probe(self._client, _WHO) >= 400:
+        if self._server.is_closed():
+            self._server = OpenAiServer(self._settings.base_url, self._token, silence_s=self._silence_s)
+        if await probe(self._server, _WHO) >= 400:
             raise UnavailableEngineError(f"{_WHO} has no chat completions: {_REMEDY}")
         if self._settings.warm:
             await self._stop_warming()
@@ -86,7 +86,7 @@ class OpenClawEngine:
         Raises:
             EngineError: as ``open``.
         """
-        await probe(self._client, _WHO)
+        await probe(self._server, _WHO)
 
     async def _first_run(self) -> None:
         """A Gateway loads what its runs need in the first one: only a whole run spares the first caller that wait.
@@ -100,7 +100,7 @@ class OpenClawEngine:
         }
         began = asyncio.get_running_loop().time()
         try:
-            async with contextlib.aclosing(stream_answer(self._client, _WHO, body, self._meter)) as answer:
+            async with contextlib.aclosing(stream_answer(self._server, _WHO, body, self._meter)) as answer:
                 async for _ in answer:
                     pass
         except EngineError as error:
@@ -122,7 +122,7 @@ class OpenClawEngine:
             **self._session(request.agent, request.caller, request.call_id),
             **TELL_USAGE,
         }
-        async with contextlib.aclosing(_spoken(converse(self._client, _WHO, body, tools, self._meter))) as answer:
+        async with contextlib.aclosing(_spoken(converse(self._server, _WHO, body, tools, self._meter))) as answer:
             async for piece in answer:
                 yield piece
 
@@ -142,14 +142,14 @@ class OpenClawEngine:
             **self._chat_for(report),
             **TELL_USAGE,
         }
-        async with contextlib.aclosing(stream_answer(self._client, _WHO, body, self._meter)) as answer:
+        async with contextlib.aclosing(stream_answer(self._server, _WHO, body, self._meter)) as answer:
             async for _ in answer:
                 pass
 
     async def aclose(self) -> None:
         """Close its connections."""
         # In this order: nothing connects any more while the first run, which may be connecting, is brought to its end.
-        await self._client.close()
+        await self._server.close()
         await self._stop_warming()
 
     async def _stop_warming(self) -> None:

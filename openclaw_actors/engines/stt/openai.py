@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import io
 import wave
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
-import openai
+import aiohttp
 
-from openclaw_actors.engines.openai_service import connect, faults, probe
+from openclaw_actors.engines.openai_service import (
+    OpenAiServer,
+    StatusError,
+    faults,
+    probe,
+    read_to_the_end,
+    stream_events,
+    whole,
+)
 from openclaw_actors.engines.protocols import Transcript
 from openclaw_actors.errors import BrokenEngineError, UnavailableEngineError
 from openclaw_actors.messages import SAMPLE_RATE
@@ -45,7 +54,7 @@ class OpenAiSttEngine:
         self._streams: bool | None = None
         """Whether the server streams transcripts; None: not known yet."""
         self._key = settings.api_key.get_secret_value()
-        self._client = connect(settings.base_url, self._key, silence_s=_SILENCE_S)
+        self._server = OpenAiServer(settings.base_url, self._key, silence_s=_SILENCE_S)
 
     async def open(self) -> None:
         """See whether the server answers.
@@ -56,13 +65,13 @@ class OpenAiSttEngine:
         """
         if not self._settings.base_url and not self._key:
             raise UnavailableEngineError(f"{_WHO} is not configured: set stt.openai.base_url or stt.openai.api_key")
-        if self._client.is_closed():
-            self._client = connect(self._settings.base_url, self._key, silence_s=_SILENCE_S)
-        await probe(self._client, _WHO)
+        if self._server.is_closed():
+            self._server = OpenAiServer(self._settings.base_url, self._key, silence_s=_SILENCE_S)
+        await probe(self._server, _WHO)
 
     async def warm(self) -> None:
         """Have a connection open when the first utterance is over: by TLS to another continent that saves 0.3 s."""
-        await probe(self._client, _WHO)
+        await probe(self._server, _WHO)
 
     async def transcribe(
         self,
@@ -80,73 +89,77 @@ class OpenAiSttEngine:
             return Transcript("")
         # The API takes ISO 639-1: "de", not "de-CH".
         spoken = (language or self._settings.language).partition("-")[0].lower()
-        request: dict[str, Any] = {
-            "file": ("utterance.wav", _wav(pcm), "audio/wav"),
+        request = {
             "model": self._settings.model,
             "response_format": "json",
-            "temperature": 0.0,
+            "temperature": "0",
         }
         if spoken:
             request["language"] = spoken
         if self._settings.prompt:
             request["prompt"] = self._settings.prompt
+        sound = _wav(pcm)
         with faults(_WHO):
-            text = await self._final(request) if final else await self._whole(request)
+            text = await self._final(request, sound) if final else await self._whole(request, sound)
         return Transcript(text.strip(), spoken)
 
-    async def _final(self, request: dict[str, Any]) -> str:
+    async def _final(self, request: dict[str, str], sound: bytes) -> str:
         if self._streams is not False:
-            text = await self._streamed(request)
+            text = await self._streamed(request, sound)
             if text is not None:
                 return text
-        text = await self._whole(request)
+        text = await self._whole(request, sound)
         self._streams = False
         return text
 
-    async def _whole(self, request: dict[str, Any]) -> str:
-        # The client passes on a page or an object of any other shape as it came.
-        return _text_of(await self._client.audio.transcriptions.create(**request))
+    async def _whole(self, request: dict[str, str], sound: bytes) -> str:
+        async with self._asked(request, sound) as response:
+            return _text_of(await whole(response))
 
-    async def _streamed(self, request: dict[str, Any]) -> str | None:
+    async def _streamed(self, request: dict[str, str], sound: bytes) -> str | None:
         """The transcript, or None if the server does not take such a request."""
-        create = self._client.audio.transcriptions.with_streaming_response.create
         try:
-            async with create(**request, stream=True) as response:
+            async with self._asked({**request, "stream": "true"}, sound) as response:
                 self._streams = response.headers.get("content-type", "").startswith("text/event-stream")
-                if not self._streams:
-                    return _text_of(await response.json())
-                return await _joined(await response.parse())
-        except openai.APIStatusError as error:
-            if self._streams is None and error.status_code in _NOT_THIS_REQUEST:
+                return await _joined(response) if self._streams else _text_of(await whole(response))
+        except StatusError as error:
+            if self._streams is None and error.status in _NOT_THIS_REQUEST:
                 return None
             raise
 
+    def _asked(self, request: dict[str, str], sound: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._server.post_form("/audio/transcriptions", request, ("utterance.wav", "audio/wav", sound))
+
     async def aclose(self) -> None:
         """Close its connections."""
-        await self._client.close()
+        await self._server.close()
 
 
-async def _joined(events: openai.AsyncStream[Any]) -> str:
+async def _joined(response: aiohttp.ClientResponse) -> str:
     """The text of a stream of OpenAI's events, or of vLLM's chunks, which are shaped as a chat's."""
     said, understood = "", False
-    async for event in events:
-        kind = getattr(event, "type", None)
-        if kind == "transcript.text.done":
-            return _text_of(event)
-        if kind == "transcript.text.delta":
-            said += event.delta
-        elif choices := getattr(event, "choices", None):
-            said += choices[0]["delta"].get("content") or ""
-        else:
-            continue
-        understood = True
+    async with aclosing(stream_events(response)) as events:
+        async for event in events:
+            match event:
+                case {"type": "transcript.text.done"}:
+                    await read_to_the_end(response)
+                    return _text_of(event)
+                case {"type": "transcript.text.delta", "delta": str(words)}:
+                    said += words
+                case {"choices": [{"delta": {"content": str(words)}}, *_]}:
+                    said += words
+                case {"choices": [_, *_]}:
+                    pass
+                case _:
+                    continue
+            understood = True
     if not understood:
         raise BrokenEngineError(f"{_WHO} sent a stream without a transcript")
     return said
 
 
 def _text_of(answer: Any) -> str:
-    text = answer.get("text") if isinstance(answer, dict) else getattr(answer, "text", None)
+    text = answer.get("text") if isinstance(answer, dict) else None
     if not isinstance(text, str):
         raise BrokenEngineError(f"{_WHO} sent no transcript but {answer!r:.100}")
     return text

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import openai
 from openai.resources.realtime.realtime import AsyncRealtimeConnectionManager
 
-from openclaw_actors.engines.openai_service import OPENAI_URL, connect
+from openclaw_actors.engines.openai_service import OPENAI_URL
 from openclaw_actors.engines.protocols import Transcript
 from openclaw_actors.engines.stt.realtime_hearing import REALTIME_RATE
 from openclaw_actors.engines.stt.realtime_session import RealtimeSession
@@ -44,7 +45,7 @@ class OpenAiRealtimeEngine:
     def __init__(self, settings: OpenAiRealtime) -> None:
         self._settings = settings
         self._key = settings.api_key.get_secret_value()
-        self._client = connect(settings.base_url, self._key, silence_s=_OPTIONS["open_timeout"])
+        self._client = _client(settings.base_url, self._key)
 
     async def open(self) -> None:
         """Have a session accepted, which shows that server, key, model and settings are right; it costs nothing.
@@ -115,3 +116,15 @@ class OpenAiRealtimeEngine:
             # OpenAI refuses to be told the model here; proxies and speaches find the way by it.
             query["model"] = self._settings.model
         return self._client.realtime.connect(extra_query=query, websocket_connection_options=_OPTIONS)
+
+
+def _client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
+    """A client. The settings alone decide where to and as whom, no variable of the environment."""
+    client = openai.AsyncOpenAI(
+        base_url=base_url or OPENAI_URL,
+        api_key=api_key or "none",  # the package refuses to start without one
+        max_retries=0,
+    )
+    client.organization = client.project = None
+    client._custom_headers = {}  # noqa: SLF001 - of OPENAI_CUSTOM_HEADERS, which no argument can keep out
+    return client

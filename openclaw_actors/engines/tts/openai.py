@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Iterator
+from typing import Any
 
-from openai import BadRequestError, NotFoundError, UnprocessableEntityError, omit
-
-from openclaw_actors.engines.openai_service import OPENAI_URL, connect, faults, probe
+from openclaw_actors.engines.openai_service import OPENAI_URL, OpenAiServer, StatusError, faults, probe
 from openclaw_actors.engines.protocols import OWN_VOICE, Voice
 from openclaw_actors.errors import BrokenEngineError, TransientEngineError, UnavailableEngineError
 from openclaw_actors.media.voice_stream import VoiceStream
@@ -18,6 +17,8 @@ log = get_logger(__name__)
 
 _SILENCE_S = 10.0
 """No byte for so long: lost. The stage's own deadline for the first sound is shorter."""
+
+_NOT_THIS_VOICE = {400, 404, 422}
 
 _NO_SOUND = ("text/", "application/json", "application/problem+json")
 
@@ -39,7 +40,7 @@ class OpenAiTtsEngine:
         """Voices that a call asked for and the server refused: other servers of this API have names of their own."""
         self._base_url = settings.base_url or OPENAI_URL
         self._key = settings.api_key.get_secret_value()
-        self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
+        self._server = OpenAiServer(self._base_url, self._key, silence_s=_SILENCE_S)
 
     async def open(self) -> None:
         """See whether the server answers.
@@ -50,9 +51,9 @@ class OpenAiTtsEngine:
         """
         if not self._settings.base_url and not self._key:
             raise UnavailableEngineError("no speech server: set tts.openai.base_url or tts.openai.api_key")
-        if self._client.is_closed():
-            self._client = connect(self._base_url, self._key, silence_s=_SILENCE_S)
-        await probe(self._client, "the speech server")
+        if self._server.is_closed():
+            self._server = OpenAiServer(self._base_url, self._key, silence_s=_SILENCE_S)
+        await probe(self._server, "the speech server")
 
     def cache_key(self, voice: Voice = OWN_VOICE) -> str:
         """As TtsEngine.cache_key."""
@@ -72,20 +73,21 @@ class OpenAiTtsEngine:
         """
         stream = VoiceStream(self.sample_rate)
         name = self._voice(voice)
-        request = self._client.audio.speech.with_streaming_response.create(
-            input=text,
-            model=self._settings.model,
-            voice=name,
-            response_format=self._settings.response_format,
-            speed=omit if voice.rate == 1 else min(4.0, max(0.25, voice.rate)),
-        )
+        request: dict[str, Any] = {
+            "input": text,
+            "model": self._settings.model,
+            "voice": name,
+            "response_format": self._settings.response_format,
+        }
+        if voice.rate != 1:
+            request["speed"] = min(4.0, max(0.25, voice.rate))
         heard = False
         with faults("the speech server"), self._minding(name):
-            async with request as response:
+            async with self._server.post_json("/audio/speech", request) as response:
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(_NO_SOUND):
                     raise BrokenEngineError(f"the speech server answered {kind} in place of sound")
-                async for data in response.iter_bytes():
+                async for data in response.content.iter_any():
                     if pcm := stream.push(data):
                         heard = True
                         yield pcm
@@ -100,12 +102,12 @@ class OpenAiTtsEngine:
         """A voice of a call's that is refused is not asked for again: the settings' speaks in its place."""
         try:
             yield
-        except (BadRequestError, NotFoundError, UnprocessableEntityError):
-            if name != self._settings.voice:
+        except StatusError as error:
+            if error.status in _NOT_THIS_VOICE and name != self._settings.voice:
                 self._unknown.add(name)
                 log.warning("the speech server refuses a voice; the settings' speaks in its place", voice=name)
             raise
 
     async def aclose(self) -> None:
         """Close its connections."""
-        await self._client.close()
+        await self._server.close()

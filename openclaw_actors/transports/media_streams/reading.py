@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from openclaw_actors.transports.media_streams.framing import Digit, FrameError, Ignored, Media, StreamEvent
 
@@ -27,8 +28,8 @@ def read(text: str, readers: Mapping[str, Reader]) -> StreamEvent:
         FrameError: it can't be read.
     """
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
         raise FrameError("it is no JSON") from None
     if not isinstance(message, dict):
         raise FrameError("it is no JSON object")
@@ -41,7 +42,7 @@ def read(text: str, readers: Mapping[str, Reader]) -> StreamEvent:
 
 def said(event: str, **more: Any) -> str:
     """A message to the carrier."""
-    return json.dumps({"event": event, **more}, separators=(",", ":"))
+    return orjson.dumps({"event": event, **more}).decode()
 
 
 def encoded(payload: bytes) -> str:
@@ -88,7 +89,7 @@ def media(message: Message) -> Media:
     if not isinstance(payload, str):
         raise FrameError("media has no payload")
     try:
-        sound = base64.b64decode(payload, validate=True)
+        sound = binascii.a2b_base64(payload, strict_mode=True)
     except (binascii.Error, ValueError):
         raise FrameError("the payload is no base64") from None
     return Media(sound, number(inner, "chunk"), number(inner, "timestamp"))

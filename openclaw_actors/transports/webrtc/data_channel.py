@@ -43,6 +43,7 @@ class EventChannel:
         self._on_command = on_command
         self._clock = clock
         self._channel: RTCDataChannel | None = None
+        self._closed = False
         self._waiting: deque[str] = deque(maxlen=_WAITING)
         self._allowance = float(limits.events_per_second)
         self._allowed_at = clock()
@@ -50,7 +51,7 @@ class EventChannel:
 
     def adopt(self, channel: RTCDataChannel) -> None:
         """Use this channel if it is the first one called ``events``; close any other."""
-        if channel.label != LABEL or self._channel is not None:
+        if channel.label != LABEL or self._channel is not None or self._closed:
             channel.close()
             return
         self._channel = channel
@@ -60,6 +61,8 @@ class EventChannel:
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Send an object, or keep it until there is a channel; the oldest kept ones are dropped first."""
+        if self._closed:
+            return
         # ASCII, since a lone surrogate (JSON can name one) is nothing that UTF-8 could carry.
         text = json.dumps(event, separators=(",", ":"))
         if self._channel is None:
@@ -68,8 +71,10 @@ class EventChannel:
             self._put(text)
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Forget what waits, and the channel: nothing can be sent any more."""
+        self._closed = True
         self._waiting.clear()
+        self._channel = None
 
     def _put(self, text: str) -> None:
         channel = self._channel

@@ -147,12 +147,12 @@ class WebRtcPeer:
         self._connection = connection
         self.codec = offer.codec
         self._opens_channel = offer.has_data_channel
-        self._outbound = OutboundTrack(offer.codec, clock=self._clock)
-        self._inbound = Inbound(offer.codec, self._line, clock=self._clock)
+        self._outbound = outbound = OutboundTrack(offer.codec, clock=self._clock)
+        self._inbound = inbound = Inbound(offer.codec, self._line, clock=self._clock)
         self._wire()
         connection.on("connectionstatechange", self._connection_changed)
         connection.on("datachannel", self._channel_opened)
-        sender = connection.addTrack(self._outbound)
+        sender = connection.addTrack(outbound)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         except Exception as error:
@@ -163,12 +163,12 @@ class WebRtcPeer:
             ) from error
         stock = self._settings.jitter_buffer == "stock"
         for receiver in connection.getReceivers():
-            tap_receiver(receiver, self._inbound.receive, stock=stock, clock=self._clock)
+            tap_receiver(receiver, inbound.receive, stock=stock, clock=self._clock)
         if self._settings.rtp == "direct":
-            send_directly(sender, self._outbound, loop_pacer())
+            send_directly(sender, outbound, loop_pacer())
             for receiver in connection.getReceivers():
                 if receiver.track.kind == "audio" and not stock:
-                    self._guard.direct = DirectReceiver(receiver, self._inbound.receive, self._clock)
+                    self._guard.direct = DirectReceiver(receiver, inbound.receive, self._clock)
         for transport in ice_connections(connection):
             self._guard.protect(transport)
         await connection.setLocalDescription(await connection.createAnswer())
@@ -261,4 +261,6 @@ class WebRtcPeer:
         self._events.close()
         if self._connection is not None:
             await close(self._connection, _CLOSE_S)
+        # A closed peer is kept for as long as its session's address is known; what it was made of need not be.
         self._connection = self._source = self._listener = None
+        self._outbound = self._inbound = self._guard.direct = None
