@@ -49,7 +49,7 @@ async def test_a_person_who_is_called_hears_the_agent_and_is_answered(phone, fli
     await line.wait_silence()
     await line.ask(question)
     await line.wait_silence()
-    assert {"weather", "today"} <= set(words(phone.said(call["id"], "user")))
+    assert "weather" in words(phone.said(call["id"], "user"))
     assert phone.said(call["id"]).startswith(f"{GREETING} You said: ")
     record = await phone.client.call(call["id"])
     assert (record["status"], record["carrier_call_id"], record["metadata"]) == (
