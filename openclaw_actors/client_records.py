@@ -87,8 +87,11 @@ class JoinToken(TypedDict):
 
 
 class Node(TypedDict):
-    """The host: its live calls, how many there may be, whether it takes new ones, and which engines serve."""
+    """A host: its name in a cluster, its live calls, how many there may be, whether it takes more, which engines."""
 
+    name: str
+    ready: bool
+    started_at: str
     calls: int
     limit: int
     draining: bool
