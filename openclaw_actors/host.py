@@ -156,6 +156,7 @@ class Host:
             self.desk.begin(self.board, *carrier)
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
+        gc.enable()  # `serve` has it off up to here
         self._ready = True
 
     async def _open_records(self) -> None:
