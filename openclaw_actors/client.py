@@ -117,8 +117,11 @@ class JoinToken(TypedDict):
 
 
 class Node(TypedDict):
-    """The host: its live calls, how many there may be, whether it takes new ones, and which engines serve."""
+    """A host: its name in a cluster, its live calls, how many there may be, whether it takes more, which engines."""
 
+    name: str
+    ready: bool
+    started_at: str
     calls: int
     limit: int
     draining: bool
@@ -463,13 +466,22 @@ class Client:
 
     # --- the host ---------------------------------------------------------------------------------
 
-    async def node(self) -> Node:
-        """How the host does."""
-        return cast("Node", await self._json("GET", "/v1/node"))
+    async def node(self, host: str = "") -> Node:
+        """How the host does; of a cluster that one, or without a name all of the machine together."""
+        return cast("Node", await self._json("GET", "/v1/node", query=_named(host)))
 
-    async def drain(self, on: bool = True) -> Node:
-        """Take no new calls, or take them again; how the host does then."""
-        return cast("Node", await self._json("POST" if on else "DELETE", "/v1/node/drain"))
+    async def nodes(self) -> list[Node]:
+        """All hosts of the cluster; without one, the host."""
+        return cast("list[Node]", (await self._json("GET", "/v1/nodes"))["nodes"])
+
+    async def restart(self, host: str) -> Node:
+        """End the process of a cluster's host that has no calls, so that it is started anew."""
+        return cast("Node", await self._json("POST", "/v1/node/restart", query=_named(host)))
+
+    async def drain(self, on: bool = True, host: str = "") -> Node:
+        """Take no new calls, or take them again; how the host does then. ``host`` as ``node`` takes it."""
+        method = "POST" if on else "DELETE"
+        return cast("Node", await self._json(method, "/v1/node/drain", query=_named(host)))
 
     async def join_token(
         self, *, ttl_s: int = 120, identity: str = "", metadata: Mapping[str, Any] | None = None
@@ -505,6 +517,10 @@ class Client:
 
 def _path(call_id: str, rest: str = "") -> str:
     return f"/v1/calls/{quote(call_id, safe='')}" + (f"/{rest}" if rest else "")
+
+
+def _named(host: str) -> dict[str, str]:
+    return {"host": host} if host else {}
 
 
 def _voicemail(voicemail_id: str, rest: str = "") -> str:

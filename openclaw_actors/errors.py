@@ -2,6 +2,7 @@
 
 OpenclawActorsError
 ├── SettingsError                 a setting is wrong: names file, key and remedy
+│   └── MissingExtraError         what it asks for is not installed: says what to install
 ├── RefusalError                  a request that is answered with an HTTP problem (RFC 9457)
 │   └── StoreUnavailableError     the records can't be read or written now
 └── EngineError                   a speech or language engine did not do its work
@@ -39,6 +40,14 @@ class SettingsError(OpenclawActorsError):
         self.key = key
         self.remedy = remedy
         self.also = tuple(also)
+
+
+class MissingExtraError(SettingsError):
+    """What a setting asks for is in an extra that is not installed."""
+
+    def __init__(self, source: str, key: str, extra: str) -> None:
+        super().__init__(source, key, f"it is not installed: pip install 'openclaw_actors[{extra}]'")
+        self.extra = extra
 
 
 class RefusalError(OpenclawActorsError):

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import gc
 import os
+import random
 import signal
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
 from openclaw_actors.actors.profiles import complete, own_voice
+from openclaw_actors.actors.recall import NODE_LOST, Recall
 from openclaw_actors.actors.recorder import Recorder
 from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.api.app import build_app
+from openclaw_actors.api.member import ALONE, Member
 from openclaw_actors.api.server import listen
 from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import build_catalogue
@@ -36,7 +39,7 @@ from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.engines.worker_job import longest_wait
-from openclaw_actors.errors import EngineError, SettingsError
+from openclaw_actors.errors import EngineError, SettingsError, StoreUnavailableError
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded
 from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
 from openclaw_actors.messages import NO_PROFILE, CallProfile, HangUpCall
@@ -46,6 +49,7 @@ from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.settings import Settings
 from openclaw_actors.store.database import beside
+from openclaw_actors.store.records import LostCall
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.phone import Phone
 from openclaw_actors.telephony.voicemail.desk import Desk
@@ -67,6 +71,9 @@ LAST_WORD_S = 60.0
 GOODBYE_S = 10.0
 """How long SIGINT waits for peers to close."""
 
+LOOK_S = 4.0
+"""Between two looks whether hosts of the cluster are gone: what they held is to be on record within 20 s."""
+
 
 class Host:
     """One process's calls, engines and HTTP server. All of it lives on the running loop."""
@@ -77,8 +84,11 @@ class Host:
         *,
         ssl_context: ssl.SSLContext | None = None,
         engine_maker: EngineMaker = make_engine,
+        member: Member = ALONE,
     ) -> None:
         self.settings = settings
+        self._member = member
+        self._lost_reason = NODE_LOST if member.names.host else "host_restarted"
         messages = settings.voicemail.at_once if settings.voicemail.enabled else 0
         self.places = Places(settings.server.max_calls, messages)
         self.hub = EventHub()
@@ -141,10 +151,11 @@ class Host:
             messages=None if self.desk is None else self.desk.book,
             archive=self.archive,
             traces=self._open_traces(),
+            names=self._member.names,
         )
         self.switchboard = Switchboard.start(services, self.places)
         closing.push_async_callback(self._stop_switchboard)
-        self.board = SwitchboardBoard(self.switchboard, self.places, services)
+        self.board = SwitchboardBoard(self.switchboard, self.places, services, self._recall)
         self.archive.begin_sweeping()
         await self._listen()
         self._background(_watch_loop(self.places, lambda: self.readiness()[0]))
@@ -154,6 +165,8 @@ class Host:
         if self.desk is not None:
             carrier = (None, None) if self.phone is None else (self.phone.outbound, self.phone.recordings)
             self.desk.begin(self.board, *carrier)
+        if self._recall is not None:
+            self._background(self._look_for_lost())
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
         gc.enable()  # `serve` has it off up to here
@@ -161,11 +174,15 @@ class Host:
 
     async def _open_records(self) -> None:
         """The store, what writes events into it, and what posts them on: closed after the last call has ended."""
-        self.store = await Store.open(self.settings.store, self.settings.webhooks.urls)
+        self.store = await Store.open(self.settings.store, self.settings.webhooks.urls, self._lost_reason)
         self._closing.push_async_callback(self.store.aclose)
         self.archive = Archive(self.settings.recordings, self._recordings_folder(), self.store)
         self._closing.push_async_callback(self.archive.aclose)
-        self._tell_of_lost_calls()
+        self._tell_of_lost_calls(self.store.lost)
+        self._recall: Recall | None = None
+        if self._member.names.host:
+            resume_s = self.settings.calls.resume_s
+            self._recall = Recall(self.store, self._member.names, resume_s, self.bury_lost)
         recorder = Recorder(self.store)
         self.hub.keep_in(recorder)
         self._closing.callback(recorder.close)
@@ -177,9 +194,9 @@ class Host:
         wanted = self.settings.recordings.dir
         return Path(wanted).absolute() if wanted else beside(self.settings.store.url) / "recordings"
 
-    def _tell_of_lost_calls(self) -> None:
+    def _tell_of_lost_calls(self, all_lost: Sequence[LostCall]) -> None:
         """Calls of a host that was killed; the store has ended them on record, and their events wait for webhooks."""
-        for lost in self.store.lost:
+        for lost in all_lost:
             _log.warning(
                 "a call was lost with the host that held it",
                 call_id=lost.call_id,
@@ -188,8 +205,37 @@ class Host:
                 last_seen=lost.ended_at,
             )
             metrics.calls_ended_total.labels(
-                transport=lost.transport, direction=lost.direction, outcome="failed", reason="host_restarted"
+                transport=lost.transport, direction=lost.direction, outcome="failed", reason=self._lost_reason
             ).inc()
+
+    async def bury_lost(self) -> None:
+        """End on record the calls of hosts of the cluster that died, tell of them, and deliver what they had to.
+
+        A lock that is free is not enough: of a database that was started anew all locks are.
+        """
+        gone = await self.store.gone_hosts()
+        if not gone or self._member.alive is None:
+            return
+        alive = await self._member.alive()
+        if alive is None or not (dead := set(gone) - alive):
+            return
+        lost = await self.store.take_over(spared=set(gone) - dead)
+        _log.warning("a host of the cluster is gone", hosts=sorted(dead), calls=len(lost))
+        self._tell_of_lost_calls(lost)
+        for each in lost:
+            if each.event is not None:
+                self.hub.tell(each.event)
+        if self.phone is not None:
+            self.phone.hang_up_lost(lost)
+        self._deliverer.wake()
+
+    async def _look_for_lost(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S * (0.7 + 0.6 * random.random()))  # noqa: S311 - hosts should not look at once
+            try:
+                await self.bury_lost()
+            except StoreUnavailableError as error:
+                _log.warning("whether hosts are gone can't be seen now", reason=error.detail)
 
     def _smart_turn(self) -> SmartTurn | None:
         """The semantic model of turns, if one is wanted. It loads in the background; calls do without until then."""
@@ -236,6 +282,7 @@ class Host:
             phone=self.phone,
             desk=self.desk,
             archive=self.archive,
+            member=self._member,
         )
         listener = await listen(app, self.settings.server, self._ssl)
         self._closing.push_async_callback(listener.aclose)
@@ -260,7 +307,15 @@ class Host:
         """Calls by phone, where a carrier is configured."""
         if not self.settings.carriers:
             return None
-        phone = Phone(self.settings, self.board, self.hub, self.store, self.desk)
+        phone = Phone(
+            self.settings,
+            self.board,
+            self.hub,
+            self.store,
+            self.desk,
+            host=self._member.names.host,
+            recall=self._recall,
+        )
         self._closing.push_async_callback(phone.aclose)
         await phone.start()
         return phone

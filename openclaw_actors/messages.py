@@ -71,15 +71,17 @@ NO_PROFILE = CallProfile()
 
 @dataclass(frozen=True, slots=True)
 class Carriage:
-    """What a carrier adds to a call.
+    """What a carrier adds to a call, or another host of the cluster.
 
     Args:
         call_id: the carrier's own name for the call, such as Twilio's CallSid; empty while there is none.
         ring_timeout_s: above 0, the far end is still to be dialled, and the call ends unless it answers by then.
+        resumed_from: the call whose conversation goes on here, where the host that held it is gone.
     """
 
     call_id: str = ""
     ring_timeout_s: float = 0.0
+    resumed_from: str = ""
 
 
 NO_CARRIAGE = Carriage()

@@ -87,6 +87,29 @@ MACHINE = (
     ),
 )
 
+FRONTS = (
+    Panel(
+        "Hosts, as each front knows them",
+        "open: takes calls. All that are not open while nobody drains: look at their logs, and at Ray's.",
+        "short",
+        {"{{instance}} {{state}}": total("cluster_hosts", by="instance, state", how="max")},
+    ),
+    Panel(
+        "New calls that fronts placed",
+        "placed_again: the first host that was asked had filled up or died. head_away: Ray's head does not answer.",
+        "cpm",
+        {"{{result}}": per_minute("cluster_placements_total", by="result")},
+    ),
+    Panel(
+        "Ray's head answers",
+        "0: calls go on, and no new ones are placed.",
+        "short",
+        {"{{instance}}": total("cluster_head_up", by="instance", how="min")},
+        values={"0": ("no", "red"), "1": ("yes", "green")},
+        kind="state-timeline",
+    ),
+)
+
 SHARED = (
     Panel(
         "Calls lost with their host, by who put it on record",
@@ -157,5 +180,5 @@ CLUSTER = Dashboard(
     "openclaw-actors-cluster",
     "Cluster",
     "Every host beside the others.",
-    (("Are they there", HOSTS), ("As one", SHARED), ("Machines", MACHINE), ("HTTP", FACES)),
+    (("Are they there", HOSTS), ("As one", SHARED), ("Fronts", FRONTS), ("Machines", MACHINE), ("HTTP", FACES)),
 )

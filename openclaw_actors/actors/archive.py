@@ -30,7 +30,7 @@ PART = ".part"
 SWEEP_S = 3600.0
 ORPHAN_S = 3600.0
 """A file whose call nobody has on record is left alone for so long: the record may be waiting for the database."""
-_NAME = re.compile(r"(call_[0-9A-Z]{26})\.([1-9][0-9]{0,3})\.(ogg|wav)(\.part)?")
+_NAME = re.compile(r"(call_[0-9A-Z]{26}(?:-[a-z0-9]{1,24})?)\.([1-9][0-9]{0,3})\.(ogg|wav)(\.part)?")
 _STATUSES_AT_ONCE = 500
 
 Result = TypeVar("Result")

@@ -75,6 +75,7 @@ from openclaw_actors.messages import (
     Unwanted,
     Useful,
 )
+from openclaw_actors.names import BY_ITSELF, Names
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import bind, get_logger
 from openclaw_actors.observability.traces import Traces
@@ -106,6 +107,8 @@ class Services:
     archive: Archive | None = None
     """Where recordings go."""
     traces: Traces | None = None
+    names: Names = BY_ITSELF
+    """What calls are called."""
 
 
 def choose_engines(catalogue: Catalogue) -> Engines:

@@ -158,4 +158,5 @@ class Course:
             "end_reason": self.end_reason,
             "metadata": dict(spec.metadata),
             "carrier_call_id": self._carrier_call_id,
+            "resumed_from": spec.resumed_from,
         }

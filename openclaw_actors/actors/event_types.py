@@ -76,14 +76,16 @@ class CallEnded(EventData):
     reason: str = Field(
         description="Why: `caller_hangup`, `agent_hangup`, `api_hangup`, `peer_closed`, `peer_failed`, `no_media`, "
         "`silent_caller`, `idle_timeout`, `max_duration`, `shutdown`, `internal_error`, `host_restarted`, "
-        "`stage_failed:<stage>`. "
+        "`node_lost` (the same in a cluster), `stage_failed:<stage>`. "
         "Of calls by phone also `busy`, `no_answer`, `ring_timeout`, `announced` (the message was spoken), `machine` "
         "(one answered), `transferred`, `daily_minutes`, `no_stream`, `carrier_refused:<code>`, "
         "`carrier_failed:<code>`, `not_recorded`, `pin_refused`."
     )
-    duration_ms: Milliseconds | None = Field(None, description="Not with `host_restarted`.")
+    duration_ms: Milliseconds | None = Field(None, description="Not with `host_restarted` and `node_lost`.")
     ended_at: str | None = Field(
-        None, description="With `host_restarted`: when the call was last heard of; the event comes at the next start."
+        None,
+        description="With `host_restarted` and `node_lost`: when the call was last heard of; the event comes at the "
+        "next start, in a cluster within seconds.",
     )
 
 

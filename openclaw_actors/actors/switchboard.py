@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import pykka
@@ -16,10 +15,11 @@ from openclaw_actors.actors.admission import Capacity, Load
 from openclaw_actors.actors.board import Admission, StartedCall
 from openclaw_actors.actors.call import Call, Services, choose_engines
 from openclaw_actors.actors.course import CallSpec
-from openclaw_actors.actors.events import NodeLog, ulid
+from openclaw_actors.actors.events import NodeLog
 from openclaw_actors.actors.loop_actor import LoopActor, kill
 from openclaw_actors.actors.message_taker import MessageTaker
 from openclaw_actors.actors.profiles import complete
+from openclaw_actors.actors.recall import LOSSES, Recall
 from openclaw_actors.errors import RefusalError, UnavailableEngineError
 from openclaw_actors.messages import (
     NO_CARRIAGE,
@@ -244,8 +244,8 @@ class Switchboard(LoopActor):
         return self._begin_call(message)
 
     def _begin_call(self, message: StartCall, past: _Past | None = None) -> tuple[str, str]:
-        resumed_from = past.call_id if past else ""
-        call_id = f"call_{ulid()}"
+        resumed_from = past.call_id if past else message.carriage.resumed_from
+        call_id = self._services.names.call_id()
         spec = CallSpec(
             call_id,
             message.peer,
@@ -303,7 +303,7 @@ class Switchboard(LoopActor):
         return begun
 
     def _new_token(self, call_id: str) -> str:
-        token = secrets.token_urlsafe(24)
+        token = self._services.names.resume_token(call_id)
         self._tokens[token] = call_id
         return token
 
@@ -332,7 +332,7 @@ class Switchboard(LoopActor):
             return
         live.ending = True
         live.reaper = self._loop.call_later(LONGEST_END_S, self._reap, message.call_id)
-        if message.reason.partition(":")[0] not in _LOSSES:
+        if message.reason.partition(":")[0] not in LOSSES:
             self._tokens.pop(live.token, None)
             return
         until = time.monotonic() + self._services.settings.calls.resume_s
@@ -363,9 +363,6 @@ class Switchboard(LoopActor):
             self._places.failed.set()
 
 
-_LOSSES = frozenset({"peer_failed", "peer_closed", "no_media", "internal_error", "stage_failed"})
-
-
 async def _close(peer: Peer) -> None:
     """Close a peer; its fault must not be the Switchboard's."""
     try:
@@ -377,8 +374,15 @@ async def _close(peer: Peer) -> None:
 class SwitchboardBoard:
     """The Board of actors/board.py over a Switchboard: questions go to it as mail, places are counted here."""
 
-    def __init__(self, switchboard: pykka.ActorRef[Switchboard], places: Places, services: Services) -> None:
+    def __init__(
+        self,
+        switchboard: pykka.ActorRef[Switchboard],
+        places: Places,
+        services: Services,
+        recall: Recall | None = None,
+    ) -> None:
         self._switchboard = switchboard
+        self._recall = recall
         self._places = places
         self._services = services
         self._node = NodeLog(services.hub, self._tell_clients)
@@ -422,8 +426,34 @@ class SwitchboardBoard:
         return StartedCall(call_id, token)
 
     async def _answer_to(self, message: StartCall) -> tuple[str, str]:
-        answer: tuple[str, str] = await self._switchboard.ask(message, block=False)
+        async with self._taken_up(message) as start:
+            answer: tuple[str, str] = await self._switchboard.ask(start, block=False)
         return answer
+
+    @contextlib.asynccontextmanager
+    async def _taken_up(self, message: StartCall) -> AsyncIterator[StartCall]:
+        """The message, with the conversation that its token names where only the records still know that.
+
+        Raises:
+            RefusalError: as Recall.by_token.
+        """
+        recall, token = self._recall, message.resume
+        if recall is None or not token or recall.names.call_of(token) in self._places.running:
+            yield message
+            return
+        if token in self._places.live_tokens:
+            await recall.use(token)  # the Switchboard knows the conversation, but any host might take the token
+        else:
+            recalled = await recall.by_token(token)
+            if recalled is not None:
+                profile = replace(message.profile, history=recalled.history)
+                carriage = replace(message.carriage, resumed_from=recalled.record.id)
+                message = replace(message, resume="", profile=profile, carriage=carriage)
+        try:
+            yield message
+        except BaseException:
+            await recall.give_back(token)
+            raise
 
     def _abandon(self, starting: asyncio.Future[tuple[str, str]]) -> None:
         """The client has gone while its call was started: end the call."""

@@ -25,6 +25,7 @@ from openclaw_actors.api.health import Health
 from openclaw_actors.api.join import JoinDesk
 from openclaw_actors.api.join_tokens import JoinTokens
 from openclaw_actors.api.listening import ListeningDesk
+from openclaw_actors.api.member import ALONE, Member
 from openclaw_actors.api.offers import AnsweringPeer, Offers
 from openclaw_actors.api.problems import problems
 from openclaw_actors.api.recordings import RecordingResources
@@ -57,6 +58,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     desk: Desk | None = None,
     archive: Archive | None = None,
     clock: Callable[[], float] = time.monotonic,
+    member: Member = ALONE,
 ) -> web.Application:
     """Build the application; ``listen`` of api/server.py serves it.
 
@@ -71,6 +73,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         desk: the voicemail; None where it is not enabled.
         archive: the files of recordings; None where none are kept.
         clock: monotonic seconds.
+        member: its place in a cluster, if it is in one.
     """
     join_tokens = JoinTokens(settings.auth.join_secret.get_secret_value(), store)
     gate = Gate(settings, join_tokens)
@@ -79,7 +82,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
     commands = Commands(store)
     pool = ThreadPoolExecutor(1, "sounds")
     make_peer = new_peer or (lambda: WebRtcPeer(settings.webrtc, settings.limits))
-    offers = Offers(settings, board, gate, join_tokens, make_peer, clock, desk=desk)
+    offers = Offers(settings, board, gate, join_tokens, make_peer, clock, desk=desk, names=member.names)
     streams = EventStreams(settings.limits, board, store, hub)
     listening = ListeningDesk(settings, board, store)
     reference = Reference()
@@ -102,7 +105,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         streams=streams,
         listening=listening,
         join=JoinDesk(settings.limits, join_tokens),
-        health=Health(board, gate, ready),
+        health=Health(board, gate, ready, member),
         voice=Voice(settings.limits, gate, phone),
         reference=reference,
         voicemails=VoicemailResources(settings.limits, store, commands, desk),
@@ -113,7 +116,7 @@ def build_app(  # noqa: PLR0913 - all that a host is made of, by name
         pool.shutdown(wait=True)
 
     # Outermost first: what is refused by a later one is still counted, and still a problem.
-    app = web.Application(middlewares=[observe.observed, problems, origins.middleware()])
+    app = web.Application(middlewares=[member.middleware(), observe.observed, problems, origins.middleware()])
     app[ROUTES] = routes
     app.on_response_prepare.append(observe.label)
     app.on_response_prepare.append(origins.label)

@@ -50,6 +50,7 @@ _CARRIERS = (
             "amd": ("tells who or what has answered a call", _TAKEN),
             "recording": ("tells of a recording", _TAKEN),
             "stream-status": ("tells what has become of a media stream", _TAKEN),
+            "again": ("asks what to do when a stream has ended, of a host in a cluster", f"TwiML. {_ASKS}"),
         },
         {**_SIGNED, 426: ("upgrade_required",)},
         "Signed as `/voice/webhook`, over the wss URL.",
@@ -98,14 +99,15 @@ def of_carriers(voice: Voice) -> Iterable[Route]:
                 own_guard=True,
                 detail=carrier.signed,
             )
-        yield Route(
-            "GET",
-            f"{carrier.base}/stream",
-            voice.stream(carrier.name),
-            "carriers",
-            f"{carrier.title} brings a call's sound: a WebSocket.",
-            (Answers(101, "The stream begins."),),
-            problems=carrier.stream_problems,
-            own_guard=True,
-            detail=carrier.stream_guard,
-        )
+        for path in ("stream", "stream/{host}"):
+            yield Route(
+                "GET",
+                f"{carrier.base}/{path}",
+                voice.stream(carrier.name),
+                "carriers",
+                f"{carrier.title} brings a call's sound: a WebSocket.",
+                (Answers(101, "The stream begins."),),
+                problems=carrier.stream_problems,
+                own_guard=True,
+                detail=carrier.stream_guard,
+            )

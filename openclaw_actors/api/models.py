@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel
 
 from openclaw_actors.settings.sections import Scope
 from openclaw_actors.stamps import rfc3339
@@ -194,6 +194,7 @@ class Call(Model):
     latency: dict[str, int]
     metadata: dict[str, JsonValue]
     carrier_call_id: str = Field(default="", description="The carrier's own name for it, such as Twilio's CallSid.")
+    resumed_from: str = Field(default="", description="The call whose conversation went on in this one.")
     muted: bool = False
     held: bool = False
     recording: bool = Field(default=False, description="It is being recorded now.")
@@ -343,12 +344,35 @@ class EventBody(Model):
 
 
 class Node(Model):
-    """This host."""
+    """A host."""
 
+    name: str = Field("", description="In its cluster; empty: it is in none.")
+    ready: bool = Field(True, description="As its /readyz says.")
+    started_at: str = ""
     calls: int
     limit: int
     draining: bool
     engines: dict[str, Any]
+
+
+class Nodes(Model):
+    """The hosts of a cluster; without one, this host."""
+
+    nodes: list[Node]
+
+
+class ScrapeTargets(RootModel[list[dict[str, Any]]]):
+    """As Prometheus takes them (http_sd)."""
+
+
+class NodeQuery(Body):
+    """Which host of a cluster is meant."""
+
+    host: str = Field(
+        default="",
+        max_length=24,
+        description="Its name, as GET /v1/nodes tells; empty: this host, or of a cluster all hosts of this machine.",
+    )
 
 
 class Me(Model):

@@ -22,6 +22,7 @@ from openclaw_actors.api.rates import Places, TokenBuckets
 from openclaw_actors.api.sessions import Sessions
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import NO_PROFILE, CallProfile
+from openclaw_actors.names import BY_ITSELF, Names
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger, outside
 from openclaw_actors.settings.sections import Settings
@@ -82,6 +83,7 @@ class Offers:
         new_peer: makes the connection of one call.
         clock: monotonic seconds.
         desk: the voicemail; None where it is not enabled.
+        names: makes the secrets of sessions.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Offers:
         clock: Callable[[], float],
         *,
         desk: Desk | None = None,
+        names: Names = BY_ITSELF,
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -106,7 +109,7 @@ class Offers:
         self._rates = TokenBuckets(settings.limits.offers_per_second, settings.limits.offers_burst)
         self._patches = TokenBuckets(settings.limits.requests_per_second, settings.limits.requests_burst)
         self._pending = Places(settings.limits.pending_offers)
-        self.sessions: Sessions[IceLink] = Sessions(board.knows)
+        self.sessions: Sessions[IceLink] = Sessions(board.knows, names)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def take(self, request: web.Request) -> web.Response:

@@ -30,6 +30,7 @@ _OF_BODY: Mapping[int, tuple[str, ...]] = {
 }
 _OF_QUERY: Mapping[int, tuple[str, ...]] = {422: ("invalid_query",)}
 _PATH_DETAILS = {
+    "host": "A host of the cluster, which had itself named so.",
     "call_id": "The call's id, as `POST /webrtc/offer`, the list and every event name it.",
     "secret": "From the Location header of an answered offer.",
     "voicemail_id": "The message's id, as the list and events of `voicemail.*` name it.",

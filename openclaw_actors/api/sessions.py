@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from openclaw_actors.names import BY_ITSELF, Names
+
 Link = TypeVar("Link")
 
-_SECRET_BYTES = 16
-"""128 bits, as much as a UUID has and more than can be guessed (RFC 9725 §4.7 asks for that)."""
 _SWEEP_FROM = 64
 """Below this many a sweep is not worth its while."""
 
@@ -33,10 +32,12 @@ class Sessions(Generic[Link]):
 
     Args:
         is_live: whether a call still runs; what has ended is forgotten in time.
+        names: makes the secrets: 128 bits of chance (RFC 9725 §4.7 asks for so much).
     """
 
-    def __init__(self, is_live: Callable[[str], bool]) -> None:
+    def __init__(self, is_live: Callable[[str], bool], names: Names = BY_ITSELF) -> None:
         self._is_live = is_live
+        self._names = names
         self._calls: dict[str, Session[Link]] = {}
         self._secrets: dict[str, str] = {}
         self._sweep_at = _SWEEP_FROM
@@ -49,7 +50,7 @@ class Sessions(Generic[Link]):
         if len(self._calls) >= self._sweep_at:
             self._sweep()
         self._calls.pop(self._secrets.get(call_id, ""), None)
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = self._names.secret()
         self._calls[secret] = Session(call_id, link)
         self._secrets[call_id] = secret
         return secret

@@ -22,11 +22,14 @@ from openclaw_actors.api.models import (
     JoinToken,
     Me,
     Node,
+    NodeQuery,
+    Nodes,
     Offer,
     OpenApi,
     PlaceCall,
     Readiness,
     RecordingQuery,
+    ScrapeTargets,
     Transcript,
 )
 from openclaw_actors.api.offers import Offers
@@ -354,6 +357,7 @@ def _of_listening(listening: ListeningDesk) -> tuple[Route, ...]:
 
 def _of_host(health: Health, reference: Reference) -> tuple[Route, ...]:
     drained = Answers(200, "The host, as it is now.", Node)
+    unknown = {404: ("no_such_host",)}
     return (
         Route(
             "GET",
@@ -362,6 +366,26 @@ def _of_host(health: Health, reference: Reference) -> tuple[Route, ...]:
             "host",
             "Describe this host.",
             (Answers(200, "The host.", Node),),
+            scope="read",
+            query=NodeQuery,
+            problems=unknown,
+        ),
+        Route(
+            "GET",
+            "/v1/nodes",
+            health.nodes,
+            "host",
+            "Describe all hosts of the cluster.",
+            (Answers(200, "Them; without a cluster, this one.", Nodes),),
+            scope="read",
+        ),
+        Route(
+            "GET",
+            "/v1/nodes/prometheus",
+            health.scrape_targets,
+            "host",
+            "Where Prometheus finds the metrics of each host (http_sd).",
+            (Answers(200, "A target for each, at this address.", ScrapeTargets),),
             scope="read",
         ),
         Route(
@@ -372,8 +396,31 @@ def _of_host(health: Health, reference: Reference) -> tuple[Route, ...]:
             "Take no new calls; those that run go on.",
             (drained,),
             scope="admin",
+            query=NodeQuery,
+            problems=unknown,
         ),
-        Route("DELETE", "/v1/node/drain", health.end_drain, "host", "Take new calls again.", (drained,), scope="admin"),
+        Route(
+            "DELETE",
+            "/v1/node/drain",
+            health.end_drain,
+            "host",
+            "Take new calls again.",
+            (drained,),
+            scope="admin",
+            query=NodeQuery,
+            problems=unknown,
+        ),
+        Route(
+            "POST",
+            "/v1/node/restart",
+            health.restart,
+            "host",
+            "End the process of a cluster's host that has no calls; it is started anew.",
+            (Answers(202, "It ends.", Node),),
+            scope="admin",
+            query=NodeQuery,
+            problems={**unknown, 409: ("not_in_cluster", "calls_left")},
+        ),
         Route("GET", "/livez", health.livez, "host", "Is the process alive?", (Answers(200, "It is.", Alive),)),
         Route(
             "GET",

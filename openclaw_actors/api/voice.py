@@ -15,7 +15,7 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Limits
-from openclaw_actors.telephony.carrier import TOKEN, Carrier, Webhook
+from openclaw_actors.telephony.carrier import AGAIN, TOKEN, Carrier, Webhook
 from openclaw_actors.telephony.crowd import Crowd
 from openclaw_actors.telephony.phone import Phone
 from openclaw_actors.telephony.trunk import Trunk
@@ -47,7 +47,8 @@ class Voice:
             trunk = self._reach(carrier)
             body = await self._signed(request, trunk.carrier)
             try:
-                document = trunk.take(Webhook(name, request.raw_path, request.query, body))
+                webhook = Webhook(name, request.raw_path, request.query, body)
+                document = await trunk.take_again(webhook) if name == AGAIN else trunk.take(webhook)
             except ValueError:
                 raise RefusalError(400, "bad_form", "The body is not what this carrier sends.") from None
             return web.Response(body=document.encode(), content_type=trunk.carrier.content_type, charset="utf-8")

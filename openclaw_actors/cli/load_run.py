@@ -57,7 +57,7 @@ class Order:
 
 def _webrtc(order: Order, number: int) -> LoadCaller:
     name = f"load {number + 1}"
-    return Caller(order.url, order.token, name, keep_audio=False, verify_tls=not order.insecure)
+    return Caller(order.url, order.token, name, keep_audio=False, direct=True, verify_tls=not order.insecure)
 
 
 CALLERS: dict[str, Callable[[Order, int], LoadCaller]] = {"webrtc": _webrtc}

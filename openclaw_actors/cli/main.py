@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from openclaw_actors import __version__
-from openclaw_actors.cli import config, steer, voicemail
+from openclaw_actors.cli import config, nodes, steer, voicemail
 from openclaw_actors.cli.call import call
 from openclaw_actors.cli.doctor import doctor
 from openclaw_actors.cli.eval import evaluate
@@ -33,6 +33,7 @@ app.command(name="eval")(evaluate)
 app.add_typer(steer.app)
 app.command()(voicemail.voicemails)
 app.add_typer(voicemail.app, name="voicemail")
+app.add_typer(nodes.app, name="nodes")
 app.add_typer(config.app, name="config")
 
 

@@ -6,15 +6,19 @@ import asyncio
 import gc
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from openclaw_actors.cli.config import ConfigOption, settings_from
 from openclaw_actors.cli.faults import settings_faults
 from openclaw_actors.errors import SettingsError
+
+if TYPE_CHECKING:
+    from openclaw_actors.cluster.report import Report
+    from openclaw_actors.settings.sections import Settings
 
 _SELF_SIGNED = "self-signed"
 
@@ -24,6 +28,10 @@ def serve(
     config: ConfigOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on (server.host).")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0: a free one (server.port).")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Hosts on this machine, each a process (cluster.workers); needs the extra cluster."),
+    ] = None,
     tls: Annotated[
         str | None,
         typer.Option(
@@ -34,10 +42,12 @@ def serve(
     ] = None,
 ) -> None:
     """Run the host until SIGTERM (drains; a second one hangs up) or SIGINT (hangs up)."""
-    flags = {"server.host": host, "server.port": port}
+    flags = {"server.host": host, "server.port": port, "cluster.workers": workers}
     with settings_faults():
         settings, _ = settings_from(config, {name: value for name, value in flags.items() if value is not None})
         context = _tls_context(tls, key)
+        if settings.cluster.wanted:
+            raise typer.Exit(_serve_cluster(settings, context))
         # Only now: importing the media libraries takes a second, and a wrong setting should be told at once.
         gc.disable()  # until the host stands: what is imported stays, and looking through it is a tenth of a start
         from openclaw_actors.host import Host, serve  # noqa: PLC0415 - see above
@@ -58,6 +68,26 @@ def serve(
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             status = runner.run(serve(settings, ssl_context=context, on_ready=announce))
     raise typer.Exit(status)
+
+
+def _serve_cluster(settings: Settings, context: ssl.SSLContext | None) -> int:
+    from openclaw_actors.cluster.ray_runtime import begin  # noqa: PLC0415 - only a cluster needs Ray
+
+    runtime = begin(settings.cluster)
+    try:
+        from openclaw_actors.cluster.serve import serve as serve_cluster  # noqa: PLC0415 - see above
+
+        def announce(url: str, hosts: Sequence[Report]) -> None:
+            typer.echo(f"Console: {url}")
+            for host in hosts:
+                typer.echo(f"  host {host.name}: {host.url}")
+            for line in engine_lines(hosts[0].shown["engines"]):
+                typer.echo(line)
+
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(serve_cluster(settings, runtime, ssl_context=context, on_ready=announce))
+    finally:
+        runtime.end()
 
 
 def _tls_context(tls: str | None, key: Path | None) -> ssl.SSLContext | None:

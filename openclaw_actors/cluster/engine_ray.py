@@ -18,10 +18,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from openclaw_actors.cluster.engine_pool import LostActorError
 from openclaw_actors.cluster.engine_service import LEASE_S, Answer, EngineService, SharedKind
+from openclaw_actors.cluster.ray_runtime import NAMESPACE
 from openclaw_actors.errors import BrokenEngineError
 from openclaw_actors.settings.sections import Settings
-
-NAMESPACE = "openclaw_actors"
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ const REASONS = {
   idle_timeout: "Nobody spoke for a while",
   max_duration: "The longest time was reached",
   host_restarted: "The host was started anew",
+  node_lost: "The host was lost",
   internal_error: "A fault of the host",
   ring_timeout: "Nobody answered in time",
   no_answer: "Nobody answered",

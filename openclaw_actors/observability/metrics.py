@@ -74,6 +74,12 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 ready = _gauge("ready", "1 while new calls are taken, as GET /readyz says.")
 build_info = _gauge("build_info", "1, with the version as a label.", "version")
 
+cluster_hosts = _gauge("cluster_hosts", "Hosts of the cluster as this front knows them.", "state")
+cluster_head_up = _gauge("cluster_head_up", "1 while Ray's head answers this front.")
+cluster_placements_total = _counter(
+    "cluster_placements_total", "New calls that this front placed, or could not.", "result"
+)
+
 calls_active = _gauge("calls_active", "Calls that are up now.", "transport", "direction")
 calls_limit = _gauge("calls_limit", "Calls that this host takes at once.")
 calls_started_total = _counter("calls_started_total", "Calls begun.", "transport", "direction")
@@ -208,6 +214,8 @@ _STORE_REASONS = (
 )  # fmt: skip
 
 _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]], ...] = (
+    (cluster_hosts, {"state": ("open", "full", "draining", "unready")}),
+    (cluster_placements_total, {"result": ("placed", "placed_again", "no_room", "head_away")}),
     (calls_active, _CALL),
     (calls_started_total, _CALL),
     (calls_rejected_total, {"reason": _REJECTIONS}),

@@ -336,7 +336,21 @@ def _of_webhooks(webhooks: Webhooks) -> Iterator[Conflict]:
 
 
 def _of_cluster(settings: Settings) -> Iterator[Conflict]:
+    """Hosts on several machines share their records, and sign for each other; what engines that are shared need."""
     cluster = settings.cluster
+    if cluster.address and cluster.engine != "ray":
+        yield Conflict(("cluster", "engine"), 'an address is of a Ray cluster; write engine = "ray"')
+    if cluster.address and not settings.store.url.startswith("postgres"):
+        yield Conflict(
+            ("store", "url"),
+            "hosts on several machines share their records, which SQLite can't; write one such as "
+            "postgresql://user:password@db.example.org/calls",
+        )
+    if cluster.address and not settings.auth.join_secret.get_secret_value():
+        yield Conflict(
+            ("auth", "join_secret"),
+            "it is missing: all hosts of a cluster sign with the same; make one with: openssl rand -hex 32",
+        )
     if cluster.engines and not cluster.wanted:
         yield Conflict(
             ("cluster", "engines"),

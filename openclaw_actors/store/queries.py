@@ -11,7 +11,14 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from openclaw_actors.messages import Event
 from openclaw_actors.store import search, tables
-from openclaw_actors.store.records import CallQuery, CallRecord, Page, PastCall, RecordingRecord, TranscriptLine
+from openclaw_actors.store.records import (
+    CallQuery,
+    CallRecord,
+    Page,
+    PastCall,
+    RecordingRecord,
+    TranscriptLine,
+)
 
 _calls, _events = tables.calls.c, tables.events.c
 
@@ -20,6 +27,12 @@ def read_call(connection: Connection, call_id: str) -> CallRecord | None:
     """One call."""
     rows = connection.execute(select(tables.calls).where(_calls.id == call_id)).all()
     return _records(connection, rows)[0] if rows else None
+
+
+def read_call_at_carrier(connection: Connection, carrier_call_id: str) -> str:
+    """The newest call with this name of its carrier's; empty: none."""
+    statement = select(_calls.id).where(_calls.carrier_call_id == carrier_call_id)
+    return connection.scalar(statement.order_by(_calls.id.desc()).limit(1)) or ""
 
 
 def read_calls(connection: Connection, query: CallQuery) -> Page[CallRecord]:

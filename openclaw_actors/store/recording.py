@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -66,10 +66,12 @@ class Recording:
     Args:
         claim: of this host.
         webhook_urls: each event is put into the outbox once for each.
+        lost_reason: why a call ended whose host is gone.
     """
 
-    def __init__(self, claim: Claim, webhook_urls: Sequence[str]) -> None:
+    def __init__(self, claim: Claim, webhook_urls: Sequence[str], lost_reason: str = "host_restarted") -> None:
         self._claim = claim
+        self._lost_reason = lost_reason
         self._urls = tuple(webhook_urls)
 
     def apply(self, connection: Connection, entries: Sequence[Entry]) -> None:
@@ -162,14 +164,23 @@ class Recording:
 
     # --- the host before this one -----------------------------------------------------------------
 
-    def adopt(self, connection: Connection) -> list[LostCall]:
-        """End on paper the calls whose host is gone, and take over its deliveries; which calls these were."""
+    def gone(self, connection: Connection) -> list[str]:
+        """The hosts that have calls or deliveries on record, and do not hold their lock."""
+        calls, outbox = tables.calls.c, tables.webhook_outbox.c
+        live = select(calls.host).where(calls.status.not_in(FINAL_STATUSES))
+        hosts = connection.scalars(live.union(select(outbox.host).where(outbox.state == "pending"))).all()
+        return [host for host in hosts if not self._claim.alive(connection, host)]
+
+    def adopt(self, connection: Connection, spared: Collection[str] = ()) -> list[LostCall]:
+        """End on paper the calls whose host is gone, and take over its deliveries; which calls these were.
+
+        Args:
+            connection: of the writer.
+            spared: hosts of which it is known otherwise that they live.
+        """
         calls, outbox = tables.calls.c, tables.webhook_outbox.c
         unfinished = calls.status.not_in(FINAL_STATUSES)
-        hosts = connection.scalars(
-            select(calls.host).where(unfinished).union(select(outbox.host).where(outbox.state == "pending"))
-        ).all()
-        gone = [host for host in hosts if not self._claim.alive(connection, host)]
+        gone = [host for host in self.gone(connection) if host not in spared]
         if not gone:
             return []
         connection.execute(
@@ -188,38 +199,24 @@ class Recording:
             )
             .where(unfinished, calls.host.in_(gone))
             .order_by(calls.id)
+            # Of several hosts that look at the same moment one ends a call (PostgreSQL; of SQLite one alone writes).
+            .with_for_update(skip_locked=True)
         ).all()
-        return [
-            LostCall(
-                row.id,
-                row.transport,
-                row.carrier_call_id,
-                row.direction,
-                self._end_lost(connection, row.id, row.started_at, row.answered_at),
-            )
-            for row in lost
-        ]
+        return [self._end_lost(connection, row) for row in lost]
 
-    def _end_lost(self, connection: Connection, call_id: str, started_at: str, answered_at: str) -> str:
-        """End it on paper; when it was last heard of."""
+    def _end_lost(self, connection: Connection, row: Any) -> LostCall:
+        """End it on paper."""
         events = tables.events.c
         sequence, seen_at = connection.execute(
-            select(func.max(events.sequence), func.max(events.time)).where(events.call_id == call_id)
+            select(func.max(events.sequence), func.max(events.time)).where(events.call_id == row.id)
         ).one()
-        ended = {"status": "failed", "reason": "host_restarted", "ended_at": seen_at or answered_at or started_at}
-        event = Event(f"evt_{ulid()}", "call.ended", now_rfc3339(), call_id, (sequence or 0) + 1, ended)
+        ended_at = seen_at or row.answered_at or row.started_at
+        ended = {"status": "failed", "reason": self._lost_reason, "ended_at": ended_at}
+        event = Event(f"evt_{ulid()}", "call.ended", now_rfc3339(), row.id, (sequence or 0) + 1, ended)
         self._event(connection, event)
-        self._update(
-            connection,
-            call_id,
-            {
-                "status": "failed",
-                "end_reason": "host_restarted",
-                "ended_at": ended["ended_at"],
-                "media_state": "closed",
-            },
-        )
-        return str(ended["ended_at"])
+        values = {"status": "failed", "end_reason": self._lost_reason, "ended_at": ended_at, "media_state": "closed"}
+        self._update(connection, row.id, values)
+        return LostCall(row.id, row.transport, row.carrier_call_id, row.direction, ended_at, event)
 
 
 def is_delivered(event: Event) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from openclaw_actors.messages import Event
+
 Item = TypeVar("Item")
 
 FINAL_STATUSES = ("completed", "busy", "no-answer", "failed", "canceled")
@@ -118,6 +120,8 @@ class LostCall:
     direction: str = "inbound"
     ended_at: str = ""
     """When it was last heard of."""
+    event: Event | None = None
+    """Its end, as it was put on record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -62,13 +62,21 @@ class Store:
     What is awaited raises StoreUnavailableError when the database can't be read or written now.
     """
 
-    def __init__(self, url: URL, engine: Engine, claim: Claim, settings: StoreSettings, urls: Sequence[str]) -> None:
+    def __init__(
+        self,
+        url: URL,
+        engine: Engine,
+        claim: Claim,
+        settings: StoreSettings,
+        urls: Sequence[str],
+        lost_reason: str = "host_restarted",
+    ) -> None:
         self._settings = settings
         self._claim = claim
         self._engine = engine
         self._read_engine = database.make_engine(url, connections=READERS, writes=False)
         self._readers = ThreadPoolExecutor(READERS, "store-read")
-        self._recording = Recording(claim, urls)
+        self._recording = Recording(claim, urls, lost_reason)
         self._writer = Writer(engine, claim, settings.queue, asyncio.get_running_loop())
         self._retention: asyncio.Task[None] | None = None
         self._closed = False
@@ -78,12 +86,15 @@ class Store:
         """Calls of hosts that died, found when the store was opened: they are ended on paper."""
 
     @classmethod
-    async def open(cls, settings: StoreSettings, webhook_urls: Sequence[str] = ()) -> Store:
+    async def open(
+        cls, settings: StoreSettings, webhook_urls: Sequence[str] = (), lost_reason: str = "host_restarted"
+    ) -> Store:
         """Open the database, bring its tables to this version, and end on paper the calls of a host that was killed.
 
         Args:
             settings: the section ``store``.
             webhook_urls: each event is put into the outbox once for each.
+            lost_reason: why a call ended whose host is gone.
 
         Raises:
             SettingsError: the URL is wrong, or the database behind it can't be opened.
@@ -98,7 +109,7 @@ class Store:
             raise
         finally:
             opener.shutdown(wait=False)
-        store = cls(url, engine, claim, settings, webhook_urls)
+        store = cls(url, engine, claim, settings, webhook_urls, lost_reason)
         try:
             store.lost = tuple(await store._do(store._recording.adopt, within_s=OPEN_S))
         except StoreUnavailableError as error:
@@ -144,6 +155,23 @@ class Store:
         if fault is not None:
             shown |= {"reason": fault.reason, "detail": f"{fault.detail}. {fault.remedy}"}
         return shown
+
+    @property
+    def host(self) -> str:
+        """The name by which this host's calls are on record, new at each start."""
+        return self._claim.host
+
+    async def gone_hosts(self) -> tuple[str, ...]:
+        """The hosts that have calls or deliveries on record, and hold their lock no more."""
+        return tuple(await self._do(self._recording.gone))
+
+    async def take_over(self, spared: Collection[str] = ()) -> tuple[LostCall, ...]:
+        """End on paper the calls of hosts that died since the last look, and take over their webhooks.
+
+        Args:
+            spared: hosts (``host``) of which it is known otherwise that they live.
+        """
+        return tuple(await self._do(lambda connection: self._recording.adopt(connection, spared)))
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -227,6 +255,10 @@ class Store:
     async def call(self, call_id: str) -> CallRecord | None:
         """One call; None when it is not on record."""
         return await self._read(lambda connection: queries.read_call(connection, call_id))
+
+    async def call_at_carrier(self, carrier_call_id: str) -> str:
+        """The newest call that its carrier calls so; empty: none."""
+        return await self._read(lambda connection: queries.read_call_at_carrier(connection, carrier_call_id))
 
     async def transcript(self, call_id: str) -> list[TranscriptLine]:
         """What was said in a call, final lines only; empty for an unknown one."""

@@ -60,6 +60,7 @@ calls = Table(
     Column("metadata", JSON, nullable=False, default=dict),
     Index("ix_calls_ended_at", "ended_at"),
     Index("ix_calls_status", "status"),
+    Index("ix_calls_carrier_call_id", "carrier_call_id"),
 )
 
 turns = Table(

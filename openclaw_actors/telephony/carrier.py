@@ -18,6 +18,8 @@ from openclaw_actors.transports.media_streams.framing import Framing
 CALL = "call"
 """The name, in callbacks' URLs, of our own name for a call: a callback may be here before the carrier's name is."""
 TOKEN = "token"  # noqa: S105 - its name
+AGAIN = "again"
+"""The hook by which a carrier asks what follows when a stream has ended."""
 """The parameter that says which call a stream is of."""
 
 
@@ -50,6 +52,7 @@ class Abilities:
         tells_ringing: it tells that the phone that was dialled rings.
         hears_beep: told to, it waits for an answering machine's greeting to end before it says that it is one.
         takes_messages: told to, it records what a caller says, in our place.
+        asks_again: when a stream has ended it asks what follows, so that another host may go on.
         verdict_s: who has answered is known within that many seconds, or will never be.
     """
 
@@ -59,6 +62,7 @@ class Abilities:
     hears_beep: bool
     takes_messages: bool
     verdict_s: float
+    asks_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

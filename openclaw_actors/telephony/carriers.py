@@ -14,16 +14,20 @@ CARRIERS = ("twilio", "telnyx", "plivo")
 imported when it is configured."""
 
 
-def configured(settings: Settings) -> dict[str, Carrier]:
+def configured(settings: Settings, host: str = "") -> dict[str, Carrier]:
     """The carriers of which an account is set, in the order of the settings' file: the first is called over.
+
+    Args:
+        settings: all settings.
+        host: the name of this host in a cluster, to which streams are to come.
 
     Raises:
         SettingsError: what is needed to verify a carrier's requests is missing.
     """
-    return {name: carrier_class(name)(settings) for name in settings.carriers}
+    return {name: carrier_class(name)(settings, host) for name in settings.carriers}
 
 
-def carrier_class(name: str) -> Callable[[Settings], Carrier]:
+def carrier_class(name: str) -> Callable[[Settings, str], Carrier]:
     """What stands for the carrier."""
     module = importlib.import_module(f"openclaw_actors.telephony.{name}.carrier")
-    return cast("Callable[[Settings], Carrier]", getattr(module, f"{name.capitalize()}Carrier"))
+    return cast("Callable[[Settings, str], Carrier]", getattr(module, f"{name.capitalize()}Carrier"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from openclaw_actors.actors.board import Board
+from openclaw_actors.actors.recall import Recall, Recalled
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
@@ -21,6 +24,9 @@ _log = get_logger(__name__)
 STREAM_TTL_S = 60.0
 """A carrier opens the stream within a second of our answer; later than that its caller has hung up."""
 
+AGAIN_S = 10.0
+"""How long it is waited for word that a call's host is gone; the carrier waits 15 s for an answer."""
+
 
 class InboundCalls:
     """Answers the webhooks of one carrier's numbers. No actor is started before the call's stream is there.
@@ -32,11 +38,12 @@ class InboundCalls:
         pending: where the call waits for its stream.
         spawn: runs what takes time.
         desk: the voicemail; None: there is none.
+        recall: finds conversations whose host is gone; None: there is no cluster.
         full_notice: said to callers for whom there is no place; empty: nothing, the line is busy.
         clock: monotonic seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that answering needs, by name
         self,
         carrier: Carrier,
         board: Board,
@@ -45,6 +52,7 @@ class InboundCalls:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         desk: Desk | None = None,
         *,
+        recall: Recall | None = None,
         full_notice: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +62,7 @@ class InboundCalls:
         self._pending = pending
         self._spawn = spawn
         self._desk = desk
+        self._recall = recall
         self._full_notice = full_notice
         self._clock = clock
         self._answers = Once(clock)
@@ -63,6 +72,39 @@ class InboundCalls:
         if not carrier_call_id:
             return self._carrier.reject("", "rejected").text
         return self._answers.answer(carrier_call_id, lambda: self._decide(call, carrier_call_id))
+
+    async def again(self, carrier_call_id: str) -> str:
+        """The document for a call whose stream has ended, and of which the carrier asks what follows.
+
+        Nothing, as a rule: it was hung up. But where its host has died the conversation goes on here.
+        """
+        recalled = await self._lost(carrier_call_id)
+        if recalled is None:
+            return self._carrier.nothing
+        record, numbers = recalled.record, self._numbers
+        ours = record.caller if record.direction == "outbound" else record.callee
+        try:
+            admission = self._board.admit(self._carrier.name, record.direction)
+        except RefusalError as refusal:
+            return self._give(carrier_call_id, self._no_place(refusal, carrier_call_id))
+        profile = replace(numbers.profile(ours), history=recalled.history)
+        expected = Expected(record.caller, record.callee, profile, admission, resumed_from=record.id)
+        token = self._pending.expect(expected, STREAM_TTL_S, carrier_call_id)
+        return self._give(carrier_call_id, self._carrier.connect(carrier_call_id, token), token)
+
+    async def _lost(self, carrier_call_id: str) -> Recalled | None:
+        """The conversation, if its host is gone; it may take some seconds until that is known."""
+        if self._recall is None or not carrier_call_id:
+            return None
+        until = self._clock() + AGAIN_S
+        while True:
+            try:
+                return await self._recall.by_carrier(carrier_call_id)
+            except RefusalError as refusal:
+                if self._clock() > until:
+                    _log.warning("a call can't go on", carrier_call_id=carrier_call_id, reason=refusal.detail)
+                    return None
+            await asyncio.sleep(1.0)
 
     def _decide(self, call: Incoming, carrier_call_id: str) -> str:
         decided = self._numbers.inbound(call.caller, call.callee, self._clock())

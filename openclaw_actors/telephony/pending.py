@@ -29,6 +29,7 @@ class Expected:
         admission: the place that is kept for a call that begins with its stream; None: it runs already.
         peer: of a call that runs already, as we have placed it; None: it begins with its stream.
         call_id: our name for a call that runs already.
+        resumed_from: the call whose conversation goes on, where its host is gone.
     """
 
     caller: str
@@ -37,6 +38,7 @@ class Expected:
     admission: Admission | None = None
     peer: MediaStreamPeer | None = None
     call_id: str = ""
+    resumed_from: str = ""
 
 
 @dataclass(slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from openclaw_actors.actors.board import Board
 from openclaw_actors.actors.events import EventHub
+from openclaw_actors.actors.recall import Recall
 from openclaw_actors.messages import Event
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
+from openclaw_actors.store.records import LostCall
 from openclaw_actors.store.store import Store
 from openclaw_actors.telephony.budget import Budget
 from openclaw_actors.telephony.carriers import CARRIERS, configured
@@ -38,6 +40,8 @@ class Phone:
         hub: what they tell.
         store: their records.
         desk: the voicemail; None: there is none.
+        host: its name in a cluster.
+        recall: finds conversations whose host is gone; None: there is no cluster.
         clock: monotonic seconds.
     """
 
@@ -49,13 +53,16 @@ class Phone:
         store: Store,
         desk: Desk | None = None,
         *,
+        host: str = "",
+        recall: Recall | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = hub
         self._store = store
+        self._recall = recall
         self._tasks: set[asyncio.Task[None]] = set()
         self._deaf: list[Callable[[], None]] = []
-        self.carriers = configured(settings)
+        self.carriers = configured(settings, host)
         self.numbers = Numbers(settings.numbers, *(each.from_number for each in self.carriers.values()))
         self.pending = Pending(board.release)
         self.outcomes = Outcomes(settings.outbound, board, self.pending, self._spawn)
@@ -69,6 +76,7 @@ class Phone:
                 settings=settings,
                 desk=desk,
                 spawn=self._spawn,
+                recall=recall,
                 clock=clock,
             )
             for name, carrier in self.carriers.items()
@@ -93,10 +101,14 @@ class Phone:
             await carrier.open()
         await self.budget.remember(self._store)
         self._deaf = [self._hub.subscribe(self._hear)]
+        self.hang_up_lost(self._store.lost)
+
+    def hang_up_lost(self, lost: Sequence[LostCall]) -> None:
+        """Hang up what hosts that died have left at carriers; in a cluster not what another host goes on with."""
         for name, carrier in self.carriers.items():
-            left = [
-                each.carrier_call_id for each in self._store.lost if each.transport == name and each.carrier_call_id
-            ]
+            if self._recall is not None and carrier.abilities.asks_again:
+                continue
+            left = [each.carrier_call_id for each in lost if each.transport == name and each.carrier_call_id]
             if left:
                 self._spawn(self.outcomes.hang_up_left(carrier, left))
 

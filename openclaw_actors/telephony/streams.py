@@ -132,7 +132,7 @@ class Streams:
                     callee=expected.callee,
                     metadata={},
                     profile=expected.profile,
-                    carriage=Carriage(carrier_call_id),
+                    carriage=Carriage(carrier_call_id, resumed_from=expected.resumed_from),
                 )
         except BaseException as error:
             self._board.release(expected.admission)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from openclaw_actors.actors.board import Board
+from openclaw_actors.actors.recall import Recall
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings.sections import Settings
 from openclaw_actors.telephony.carrier import (
@@ -48,6 +49,7 @@ class Trunk:
         settings: all settings.
         desk: the voicemail; None: there is none.
         spawn: runs what takes time.
+        recall: finds conversations whose host is gone; None: there is no cluster.
         clock: monotonic seconds.
     """
 
@@ -62,11 +64,20 @@ class Trunk:
         settings: Settings,
         desk: Desk | None,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        recall: Recall | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.carrier = carrier
         self.inbound = InboundCalls(
-            carrier, board, numbers, pending, spawn, desk, full_notice=settings.numbers.full_notice, clock=clock
+            carrier,
+            board,
+            numbers,
+            pending,
+            spawn,
+            desk,
+            recall=recall,
+            full_notice=settings.numbers.full_notice,
+            clock=clock,
         )
         self.streams = Streams(
             carrier.framing,
@@ -95,6 +106,14 @@ class Trunk:
         if isinstance(told.what, Incoming):
             return self.inbound.answer(told.what, told.carrier_call_id)
         return self._told.answer(told.key, lambda: self._do(told))
+
+    async def take_again(self, webhook: Webhook) -> str:
+        """The document that answers the hook ``again``.
+
+        Raises:
+            ValueError: it can't be read.
+        """
+        return await self.inbound.again(self.carrier.read(webhook).carrier_call_id)
 
     def _do(self, told: Told) -> str:
         match told.what:

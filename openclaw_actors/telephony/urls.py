@@ -13,10 +13,12 @@ class Urls:
     Args:
         public_url: ``server.public_url``; a path in it is a proxy's, which takes it away.
         base: under which the carrier's routes are.
+        host: to which of a cluster's hosts streams go; empty: there is one host.
     """
 
     public_url: str
     base: str = "/voice"
+    host: str = ""
 
     def hook(self, name: str, **query: str) -> str:
         """A webhook's, by the last part of its route."""
@@ -25,7 +27,7 @@ class Urls:
     @property
     def stream(self) -> str:
         """The media stream: a WebSocket."""
-        return "ws" + self._under("stream").removeprefix("http")
+        return "ws" + self._under(f"stream/{self.host}" if self.host else "stream").removeprefix("http")
 
     def _under(self, name: str) -> str:
         return f"{self.public_url.rstrip('/')}{self.base}/{name}"

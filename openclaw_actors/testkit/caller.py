@@ -33,7 +33,14 @@ from openclaw_actors.testkit.party import Party
 from openclaw_actors.testkit.signalling import Signalling
 from openclaw_actors.testkit.speakers import Speech
 from openclaw_actors.testkit.waiting import CallEndedError
-from openclaw_actors.transports.webrtc.aiortc_private import tap_receiver
+from openclaw_actors.transports.webrtc.aiortc_private import (
+    DirectReceiver,
+    ice_connections,
+    send_directly,
+    tap_receiver,
+)
+from openclaw_actors.transports.webrtc.ice import IceGuard
+from openclaw_actors.transports.webrtc.pacer import loop_pacer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Caller(Party):
         mode: ``voicemail`` leaves a message; empty: the host's own choice.
         codec: what the offer names: both codecs, or PCMU alone.
         keep_audio: keep what is heard, for ``heard.recording()``.
+        direct: take the host's own short way past aiortc's tasks (``webrtc.rtp``): for many callers in one process.
         prepare: is given the connection once its candidates are gathered (see testkit/lossy.py).
         verify_tls: False takes a self-signed certificate.
     """
@@ -71,6 +79,7 @@ class Caller(Party):
         mode: Literal["", "conversation", "voicemail"] = "",
         codec: Literal["opus", "pcmu"] = "opus",
         keep_audio: bool = True,
+        direct: bool = False,
         prepare: Callable[[RTCPeerConnection], None] | None = None,
         verify_tls: bool = True,
     ) -> None:
@@ -90,6 +99,7 @@ class Caller(Party):
         self._resume = resume
         self._mode = mode
         self._codec = codec
+        self._guard = IceGuard() if direct else None
         self._prepare = prepare
         self._verify_tls = verify_tls
         self._pc: RTCPeerConnection | None = None
@@ -129,11 +139,15 @@ class Caller(Party):
             signalling = self._signalling = Signalling(self.url, self._token, verify_tls=self._verify_tls)
             pc = self._pc = RTCPeerConnection(RTCConfiguration(await signalling.ice_servers()))
             pc.on("connectionstatechange", self._on_connection_state)
-            pc.addTrack(self.mouth)
+            sender = pc.addTrack(self.mouth)
             if self._codec == "pcmu":
                 _offer_only_pcmu(pc)
             self._channel = pc.createDataChannel("events")
             self._channel.on("message", self._on_message)
+            if self._guard is not None:
+                send_directly(sender, self.mouth, loop_pacer())
+                for connection in ice_connections(pc):
+                    self._guard.protect(connection)
             await pc.setLocalDescription(await pc.createOffer())
             if self._prepare is not None:
                 self._prepare(pc)
@@ -143,6 +157,8 @@ class Caller(Party):
             self.mouth.codec = OPUS if "opus/48000" in answer.sdp.lower() else PCMU
             for receiver in pc.getReceivers():
                 tap_receiver(receiver, self._on_rtp, stock=False)
+                if self._guard is not None:
+                    self._guard.direct = DirectReceiver(receiver, self._on_rtp)
             await pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
             await self._waits.until(lambda _: self._is_up(), None, "connection")
             self.setup_s = time.monotonic() - began

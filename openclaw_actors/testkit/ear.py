@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
@@ -16,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from openclaw_actors.media import mulaw
-from openclaw_actors.media.codecs import PCMU
+from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.media.decoders import UndecodableError, decoder
 from openclaw_actors.media.jitter import RtpAudio
+from openclaw_actors.messages import SAMPLE_RATE
 from openclaw_actors.testkit.speakers import is_voiced
 
 HEARD_RATE = 48_000
 """Hz of what the ear keeps."""
 
-_BLOCK = HEARD_RATE // 100
 _BLOCKS_OF_SILENCE = 2
 _ONSET_BLOCKS = 3
 """30 ms of sound in a row are a voice; a click is not."""
@@ -44,7 +46,8 @@ class Ear:
     """Decodes one voice stream and notes onsets and ends by arrival time.
 
     Args:
-        keep: keep the sound itself (96 kB a second), for ``recording``.
+        keep: keep the sound itself (96 kB a second), for ``recording``. One that does not, and has no loudspeaker,
+            listens at 16 kHz, which is enough to judge by and a third of the work.
     """
 
     def __init__(self, *, keep: bool = True) -> None:
@@ -56,6 +59,8 @@ class Ear:
         self._opus = av.CodecContext.create("libopus", "r")
         self._opus.format, self._opus.layout, self._opus.sample_rate = "s16", "mono", HEARD_RATE
         self._opus.thread_count = 1
+        self._cheap_opus = decoder(OPUS)
+        self._was_silence = False
         self._sequence: int | None = None
         self._first_timestamp = 0
         self._run = 0
@@ -96,9 +101,8 @@ class Ear:
         self.packets += 1
         if not payload:  # PyAV takes an empty packet as the end of the stream
             return
-        if pcmu and payload == PCMU.silence and not self._keep and self.on_sound is None:
-            for block in range(_BLOCKS_OF_SILENCE):  # most of what many quiet lines hear: nothing to decode
-                self._block(arrived_at + block / 100, is_loud=False)
+        if not self._keep and self.on_sound is None:
+            self._glimpse(payload, arrived_at, pcmu=pcmu)
             return
         ticks = (packet.timestamp - self._first_timestamp) & 0xFFFFFFFF
         samples = _from_pcmu(payload) if pcmu else self._from_opus(payload)
@@ -106,8 +110,25 @@ class Ear:
             self.on_sound(samples.tobytes())
         if self._keep:
             self.frames.append(HeardFrame(arrived_at, ticks * 6 if pcmu else ticks, samples.tobytes()))
-        for number, start in enumerate(range(0, samples.size - _BLOCK + 1, _BLOCK)):
-            self._block(arrived_at + number / 100, is_loud=is_voiced(samples[start : start + _BLOCK]))
+        self._judge(samples, HEARD_RATE // 100, arrived_at)
+
+    def _glimpse(self, payload: bytes, arrived_at: float, *, pcmu: bool) -> None:
+        """Judge a sound that nobody keeps."""
+        # Silence is most of what many lines hear: nothing to decode, once the decoder's last sound has decayed.
+        was_silence, self._was_silence = self._was_silence, payload == (PCMU if pcmu else OPUS).silence
+        if self._was_silence and (was_silence or pcmu):
+            for number in range(_BLOCKS_OF_SILENCE):
+                self._block(arrived_at + number / 100, is_loud=False)
+        elif pcmu:
+            self._judge(_from_pcmu(payload), HEARD_RATE // 100, arrived_at)
+        else:
+            with suppress(UndecodableError):
+                self._judge(self._cheap_opus.decode(payload), SAMPLE_RATE // 100, arrived_at)
+
+    def _judge(self, samples: npt.NDArray[np.int16], block: int, arrived_at: float) -> None:
+        """Where a voice is, in blocks of 10 ms."""
+        for number, start in enumerate(range(0, samples.size - block + 1, block)):
+            self._block(arrived_at + number / 100, is_loud=is_voiced(samples[start : start + block]))
 
     def _from_opus(self, payload: bytes) -> npt.NDArray[np.int16]:
         try:

@@ -21,6 +21,8 @@ from openclaw_actors.testkit.waiting import CallEndedError
 
 PACKET_S = FRAME / SAMPLE_RATE
 """Seconds in a packet."""
+_EARLY_S = 0.002
+"""A pacer's timer may fire so much before its time (uvloop counts whole milliseconds)."""
 
 
 @dataclass
@@ -109,13 +111,27 @@ class Mouth(MediaStreamTrack):
         if due > now:
             await asyncio.sleep(due - now)
             now = time.monotonic()
-        self.pacing.lags.append(now - due)
-        packet = av.Packet(self._next(now))
-        packet.pts = self._sent * self.codec.clock_rate // 50
+        payload, timestamp = self._due(now, now - due)
+        packet = av.Packet(payload)
+        packet.pts = timestamp
         packet.time_base = Fraction(1, self.codec.clock_rate)
-        self._sent += 1
         self._on_tick(now)
         return packet
+
+    def send_due(self, now: float, send: Callable[[bytes, int], None]) -> None:
+        """Send all that is due at ``now``, by ``send(payload, timestamp)``: on a pacer's clock, for many callers."""
+        if self._began is None:
+            self._began = now
+        while (lag := now - self._began - self._sent * PACKET_S) >= -_EARLY_S:
+            send(*self._due(now, max(0.0, lag)))
+        self._on_tick(now)
+
+    def _due(self, now: float, lag: float) -> tuple[bytes, int]:
+        """The next packet and its timestamp; it leaves ``lag`` seconds late."""
+        self.pacing.lags.append(lag)
+        timestamp = self._sent * self.codec.clock_rate // 50
+        self._sent += 1
+        return self._next(now), timestamp
 
     def _next(self, now: float) -> bytes:
         while self._queue and not self._queue[0].packets:

@@ -61,6 +61,11 @@ class Deliverer:
         """Each receiver and how it does, as JSON; of its URL only the origin, as the rest may hold a secret."""
         return [{"receiver": origin(url), **lane.describe()} for url, lane in self._lanes.items()]
 
+    def wake(self) -> None:
+        """Deliver at once what is due: there is something that no event has told of."""
+        for lane in self._lanes.values():
+            lane.wake()
+
     async def aclose(self) -> None:
         """Stop; what is undelivered stays in the outbox."""
         self._unsubscribe()
@@ -77,8 +82,7 @@ class Deliverer:
 
     def _wake(self) -> None:
         self._waking = None
-        for lane in self._lanes.values():
-            lane.wake()
+        self.wake()
 
 
 async def _keep_running(lane: Lane) -> None:

@@ -31,7 +31,20 @@ async def test_not_ready_is_503_with_the_same_account(api):
 
 async def test_the_node_describes_itself(api):
     async with api.request("GET", "/v1/node") as response:
-        assert await response.json() == {"calls": 0, "limit": 100, "draining": False, "engines": ENGINES}
+        found = await response.json()
+        assert found.pop("started_at")
+        assert found == {"name": "", "ready": True, "calls": 0, "limit": 100, "draining": False, "engines": ENGINES}
+    async with api.request("GET", "/v1/nodes") as response:
+        (node,) = (await response.json())["nodes"]
+        assert {name: node[name] for name in found} == found
+
+
+async def test_a_host_by_itself_is_asked_for_no_other_and_starts_itself_not_anew(api):
+    for method, path in (("GET", "/v1/node"), ("POST", "/v1/node/drain"), ("POST", "/v1/node/restart")):
+        async with api.request(method, f"{path}?host=w7") as response:
+            assert (response.status, (await response.json())["code"]) == (404, "no_such_host")
+    async with api.request("POST", "/v1/node/restart") as response:
+        assert (response.status, (await response.json())["code"]) == (409, "not_in_cluster")
 
 
 @pytest.mark.parametrize(

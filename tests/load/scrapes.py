@@ -52,7 +52,7 @@ class Scrapes:
 async def _converse(host: HostProcess, calls: int, turns: int, scrapes: Scrapes | None) -> LoadReport:
     question, objection = speech()
     plan = LoadPlan(question, objection, calls, turns)
-    callers = [Caller(host.url, name=f"caller {n + 1}", keep_audio=False) for n in range(calls)]
+    callers = [Caller(host.url, name=f"caller {n + 1}", keep_audio=False, direct=True) for n in range(calls)]
     meter = Meter(ProcessTarget(host.pid))
     scraping: list[asyncio.Task[None]] = []
 

@@ -95,7 +95,7 @@ def own_ms(marks: Mapping[str, int], stubs: float) -> float:
 
 async def measure(url: str, pid: int, plan: LoadPlan) -> tuple[LoadReport, list[Caller]]:
     """One level of load on the host at ``url``, whose process is ``pid``."""
-    callers = [Caller(url, name=f"caller {n + 1}", keep_audio=False) for n in range(plan.calls)]
+    callers = [Caller(url, name=f"caller {n + 1}", keep_audio=False, direct=True) for n in range(plan.calls)]
     meter = Meter(ProcessTarget(pid))
     tally = await Load(plan, callers, on_steady=lambda begins: meter.start() if begins else None).run()
     await meter.stop()

@@ -55,6 +55,20 @@ async def test_a_pcmu_caller_measures_the_same():
         assert 0.28 <= answer.latency_s <= 0.3 + SLACK_S
 
 
+@pytest.mark.parametrize("codec", ["opus", "pcmu"])
+async def test_a_caller_on_the_short_way_measures_the_same(codec):
+    async with (
+        ClockworkHost(answer_s=0.3, hush_s=0.2) as host,
+        Caller(host.url, codec=codec, keep_audio=False, direct=True) as caller,
+    ):
+        answer = await caller.ask(tone(0.4))
+        assert 0.28 <= answer.latency_s <= 0.3 + SLACK_S
+        interruption = await caller.talk_over(tone(0.8))
+        assert 0.15 <= interruption.latency_s <= 0.2 + SLACK_S
+        assert caller.heard.lost_packets == 0
+        assert caller.heard.packets > 20
+
+
 async def test_token_name_and_resume_reach_the_host_and_commands_its_channel():
     async with ClockworkHost() as host:
         async with Caller(host.url, token="sesame", name="Ada", resume="r0") as caller:

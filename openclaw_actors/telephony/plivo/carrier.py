@@ -64,6 +64,7 @@ class PlivoCarrier:
 
     Args:
         settings: all settings; ``plivo`` and ``server.public_url`` are set.
+        host: as `configured` takes it.
 
     Raises:
         SettingsError: nothing could be verified.
@@ -84,11 +85,11 @@ class PlivoCarrier:
     content_type = "text/xml"
     nothing = xml.EMPTY
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, host: str = "") -> None:
         own, url = settings.plivo, settings.server.public_url
         token = own.auth_token.get_secret_value()
         self.from_number = own.from_number
-        self.urls = Urls(url, "/voice/plivo")
+        self.urls = Urls(url, "/voice/plivo", host)
         self.webhook_url = self.urls.hook("webhook")
         self.stream_url = self.urls.stream
         self.signatures = Signatures(token, url)

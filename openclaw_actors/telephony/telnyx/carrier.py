@@ -38,6 +38,7 @@ class TelnyxCarrier:
 
     Args:
         settings: all settings; ``telnyx`` and ``server.public_url`` are set.
+        host: as `configured` takes it.
 
     Raises:
         SettingsError: nothing could be verified.
@@ -58,10 +59,10 @@ class TelnyxCarrier:
     content_type = "application/json"
     nothing = "{}"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, host: str = "") -> None:
         own = settings.telnyx
         self.from_number = own.from_number
-        self.urls = Urls(settings.server.public_url, "/voice/telnyx")
+        self.urls = Urls(settings.server.public_url, "/voice/telnyx", host)
         self.webhook_url = self.urls.hook("webhook")
         self.stream_url = self.urls.stream
         self.signatures = Signatures(own.public_key)

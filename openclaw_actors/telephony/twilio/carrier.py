@@ -52,6 +52,7 @@ class TwilioCarrier:
 
     Args:
         settings: all settings; ``twilio`` and ``server.public_url`` are set.
+        host: as `configured` takes it.
 
     Raises:
         SettingsError: nothing could be verified.
@@ -67,15 +68,16 @@ class TwilioCarrier:
         hears_beep=True,
         takes_messages=True,
         verdict_s=35.0,
+        asks_again=True,
     )
     framing: Framing = TwilioFraming()
     content_type = "text/xml"
     nothing = twiml.EMPTY
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, host: str = "") -> None:
         own, url = settings.twilio, settings.server.public_url
         self.from_number = own.from_number
-        self.urls = Urls(url)
+        self.urls = Urls(url, host=host)
         self.webhook_url = self.urls.hook("webhook")
         self.stream_url = self.urls.stream
         self.signatures = Signatures(own.auth_token.get_secret_value(), url)
@@ -225,6 +227,7 @@ def _recording(form: Form) -> News:
 
 
 _READ: Mapping[str, Callable[[Form], News]] = {
+    "again": lambda form: Incoming(form.get("From", ""), form.get("To", "")),
     "webhook": lambda form: Incoming(form.get("From", ""), form.get("To", "")),
     "status": _state,
     "amd": lambda form: Verdict(form.get("AnsweredBy", "unknown")),

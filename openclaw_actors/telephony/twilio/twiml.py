@@ -16,9 +16,12 @@ EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 def connect_stream(urls: Urls, token: str) -> str:
     """Bring the caller's sound to us, and ours to them. Nothing follows, so that a closed stream ends the call.
 
+    Of a cluster's host Twilio asks what follows: the host may be gone, and another goes on with the conversation.
+
     The token is a parameter, as Twilio drops the URL's query.
     """
-    response, connect = VoiceResponse(), Connect()
+    response = VoiceResponse()
+    connect = Connect(action=urls.hook("again"), method="POST") if urls.host else Connect()
     stream = connect.stream(url=urls.stream, status_callback=urls.hook("stream-status"), status_callback_method="POST")
     stream.parameter(name=TOKEN, value=token)
     response.append(connect)

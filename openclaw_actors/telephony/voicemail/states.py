@@ -21,7 +21,16 @@ LONGEST_RETRY_S = 6 * 3600.0
 PREPARATION_S = 600.0
 """So long a message that is being prepared holds up the call-back of another of its caller's."""
 LOSSES = frozenset(
-    {"host_restarted", "shutdown", "internal_error", "no_media", "peer_failed", "peer_closed", "daily_minutes"}
+    {
+        "host_restarted",
+        "node_lost",
+        "shutdown",
+        "internal_error",
+        "no_media",
+        "peer_failed",
+        "peer_closed",
+        "daily_minutes",
+    }
 )
 """Ends that are not the other side's doing: who is lost so in the middle of the answer has not heard it."""
 STEP_TRIES = 6

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from struct import Struct, unpack_from
-from typing import Any
+from typing import Any, Protocol
 
 import aioice
 import pylibsrtp
@@ -35,7 +35,6 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.transports.webrtc.ice import send_datagram
-from openclaw_actors.transports.webrtc.outbound import OutboundTrack
 from openclaw_actors.transports.webrtc.pacer import Pacer
 
 log = get_logger(__name__)
@@ -183,7 +182,17 @@ def _payload(packet: bytes, first: int) -> bytes | None:
     return packet[begin:end] if begin <= end else None
 
 
-def send_directly(sender: RTCRtpSender, track: OutboundTrack, pacer: Pacer) -> None:
+class PacedTrack(Protocol):
+    """A track whose packets leave on a pacer's clock, as transports/webrtc/outbound.py's do."""
+
+    def send_due(self, now: float, send: Callable[[bytes, int], None]) -> None:
+        """Send all that is due at ``now``, by ``send(payload, timestamp)``."""
+
+    def stop(self) -> None:
+        """No more is sent."""
+
+
+def send_directly(sender: RTCRtpSender, track: PacedTrack, pacer: Pacer) -> None:
     """Let a sender's packets leave on the pacer's clock instead of from a task; call it before the connection stands.
 
     What it saves: see DirectReceiver.
@@ -195,7 +204,7 @@ def send_directly(sender: RTCRtpSender, track: OutboundTrack, pacer: Pacer) -> N
     sender._run_rtp = partial(_send_until_cancelled, sender, track, pacer)  # type: ignore[method-assign] # noqa: SLF001
 
 
-async def _send_until_cancelled(sender: RTCRtpSender, track: OutboundTrack, pacer: Pacer, codec: Any) -> None:
+async def _send_until_cancelled(sender: RTCRtpSender, track: PacedTrack, pacer: Pacer, codec: Any) -> None:
     """In place of ``RTCRtpSender._run_rtp``."""
     getattr(sender, _SENDER + "rtp_started").set()
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -66,6 +66,10 @@ class Exchange:
         """
         raise NotImplementedError
 
+    async def again(self, line: Line, action: str) -> list[Verb]:
+        """Ask the host what follows when a stream has ended; only of a carrier that does."""
+        raise NotImplementedError
+
     async def over(self, line: Line) -> None:
         """Tell the host that a call that came in has ended, where the carrier does."""
 

@@ -70,6 +70,8 @@ class Line(Party):
         """A call that came in was answered."""
         self._running: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
+        self._next: list[Verb] = []
+        """What the carrier was told to do, and has not begun."""
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -137,9 +139,9 @@ class Line(Party):
         if before is not None:
             before.cancel()
             await asyncio.gather(before, return_exceptions=True)
-        for verb in verbs:
-            if not await self._do(verb):
-                break
+        self._next = list(verbs)
+        while self._next and await self._do(self._next.pop(0)):
+            pass
         self._end()
         await self._tell_over()
 
@@ -176,6 +178,13 @@ class Line(Party):
         finally:
             with contextlib.suppress(OSError):
                 await self.stream.report()
+        if verb.action:
+            with contextlib.suppress(OSError):
+                self._follow(await self.exchange.again(self, verb.action))
+
+    def _follow(self, verbs: list[Verb]) -> None:
+        """Do that next, and then what was to come."""
+        self._next = [*verbs, *self._next]
 
     def _end(self) -> None:
         self._answered.set()

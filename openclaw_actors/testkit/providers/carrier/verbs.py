@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ConnectStream:
-    """A bidirectional stream; what follows waits until its socket is closed by the server."""
+    """A bidirectional stream; what follows waits until its socket is closed by the server. Then ``action`` is asked."""
 
     url: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     status_callback: str = ""
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,11 @@ class Exchange(CarrierExchange):
             raise CallEndedError(f"11200: the webhook answered {reply.status}: {reply.text}")
         return parse(reply.text)
 
+    async def again(self, line: Line, action: str) -> list[Verb]:
+        """As Exchange.again."""
+        reply = await self.post(action, self.form(line.call_sid, line.caller, line.callee, CallStatus="in-progress"))
+        return parse(reply.text) if reply.status == 200 else []
+
     def new_stream(self, line: Line, verb: ConnectStream) -> TwilioStream:
         """As Exchange.new_stream."""
         return TwilioStream(self, line.call_sid, verb, line.heard, line.tick)

@@ -65,7 +65,7 @@ def _connect(element: ET.Element) -> ConnectStream:
     parameters = {each.get("name", ""): each.get("value", "") for each in stream}
     if any(not name or len(name) + len(value) >= _PARAMETER for name, value in parameters.items()):
         raise TwimlError(12200, "a Parameter has no name, or is too long")
-    return ConnectStream(url.geturl(), parameters, stream.get("statusCallback", ""))
+    return ConnectStream(url.geturl(), parameters, stream.get("statusCallback", ""), element.get("action", ""))
 
 
 def _record(element: ET.Element) -> Record:
