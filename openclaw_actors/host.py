@@ -159,6 +159,7 @@ class Host:
             self._background(self._look_for_lost())
         gc.collect()
         gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
+        gc.enable()  # `serve` has it off up to here
         self._ready = True
 
     async def _open_records(self) -> None:
