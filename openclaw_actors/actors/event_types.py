@@ -24,7 +24,7 @@ Milliseconds = Annotated[int, Field(ge=0)]
 class EventData(BaseModel):
     """What all have in common: nothing is in there that is not described."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Nothing(EventData):

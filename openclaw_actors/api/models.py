@@ -57,7 +57,13 @@ VoicemailState = Literal[
 MediaState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 
 
-class Body(BaseModel):
+class Model(BaseModel):
+    """A body. Its validator is made when it is first needed: all of them together are 0.1 s of a start."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Body(Model):
     """A body of a request; members that are not named are refused, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
@@ -70,7 +76,7 @@ RESUME_TOKEN = 256
 """Characters; ours have 32."""
 
 
-class Offer(BaseModel):
+class Offer(Model):
     """A browser's offer. Members that are not named here are ignored."""
 
     sdp: str
@@ -84,7 +90,7 @@ class Offer(BaseModel):
     )
 
 
-class Answer(BaseModel):
+class Answer(Model):
     """The answer to an offer."""
 
     sdp: str
@@ -93,7 +99,7 @@ class Answer(BaseModel):
     resume_token: str
 
 
-class IceServers(BaseModel):
+class IceServers(Model):
     """What a browser's RTCPeerConnection is made with."""
 
     ice_servers: list[dict[str, Any]]
@@ -111,7 +117,7 @@ class JoinRequest(Body):
     )
 
 
-class JoinToken(BaseModel):
+class JoinToken(Model):
     """A token for `POST /webrtc/offer`, good for one call."""
 
     token: str
@@ -145,7 +151,7 @@ class PlaceCall(Body):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class StageState(BaseModel):
+class StageState(Model):
     """One stage of a live call."""
 
     state: str
@@ -153,7 +159,7 @@ class StageState(BaseModel):
     restarts: int
 
 
-class RecordingPart(BaseModel):
+class RecordingPart(Model):
     """What was recorded from one start to one stop: `GET /v1/calls/{call_id}/recording?part=…` gives the sound.
 
     What was said at a `time` is at `time` minus `started_at` in it.
@@ -168,7 +174,7 @@ class RecordingPart(BaseModel):
     end_reason: str | None
 
 
-class Call(BaseModel):
+class Call(Model):
     """A call, live or past. Times are RFC 3339 in UTC."""
 
     id: str
@@ -216,7 +222,7 @@ class Call(BaseModel):
         )
 
 
-class Calls(BaseModel):
+class Calls(Model):
     """A page of calls, newest first. `next` is the cursor of the following page; null on the last one."""
 
     calls: list[Call]
@@ -245,7 +251,7 @@ class RecordingQuery(Body):
     part: int = Field(default=1, ge=1, le=9999, description="As in the call's `recordings`.")
 
 
-class TranscriptLine(BaseModel):
+class TranscriptLine(Model):
     """A final line of the conversation. `cut`: the agent was interrupted in it; only what was spoken is here."""
 
     role: Literal["user", "agent"]
@@ -256,7 +262,7 @@ class TranscriptLine(BaseModel):
     turn: int
 
 
-class Transcript(BaseModel):
+class Transcript(Model):
     """What was said on a call."""
 
     call_id: str
@@ -266,7 +272,7 @@ class Transcript(BaseModel):
 # --- voicemail ------------------------------------------------------------------------------------
 
 
-class Voicemail(BaseModel):
+class Voicemail(Model):
     """A message that somebody left. Times are RFC 3339 in UTC."""
 
     id: str
@@ -299,7 +305,7 @@ class Voicemail(BaseModel):
         return cls.model_validate({**shown, "from_": record.caller, "to": record.callee, "next_attempt_at": due})
 
 
-class Voicemails(BaseModel):
+class Voicemails(Model):
     """A page of messages, newest first. `next` is the cursor of the following page; null on the last one."""
 
     voicemails: list[Voicemail]
@@ -326,7 +332,7 @@ class CallBack(Body):
 # --- events and the host --------------------------------------------------------------------------
 
 
-class EventBody(BaseModel):
+class EventBody(Model):
     """An event, as the `data` of a server-sent event."""
 
     id: str
@@ -337,7 +343,7 @@ class EventBody(BaseModel):
     data: dict[str, JsonValue]
 
 
-class Node(BaseModel):
+class Node(Model):
     """A host."""
 
     name: str = Field("", description="In its cluster; empty: it is in none.")
@@ -349,7 +355,7 @@ class Node(BaseModel):
     engines: dict[str, Any]
 
 
-class Nodes(BaseModel):
+class Nodes(Model):
     """The hosts of a cluster; without one, this host."""
 
     nodes: list[Node]
@@ -369,7 +375,7 @@ class NodeQuery(Body):
     )
 
 
-class Me(BaseModel):
+class Me(Model):
     """On whose behalf this request came, and what it may do here."""
 
     name: str = Field(description="Of the token; `local` for programs and pages on the host's own machine.")
@@ -378,13 +384,13 @@ class Me(BaseModel):
     voicemail: bool = Field(description="Whether it takes messages (`voicemail.enabled`).")
 
 
-class Alive(BaseModel):
+class Alive(Model):
     """The process lives."""
 
     status: Literal["ok"] = "ok"
 
 
-class Readiness(BaseModel):
+class Readiness(Model):
     """Whether new calls are taken, and what serves them."""
 
     model_config = ConfigDict(extra="allow")
@@ -393,7 +399,7 @@ class Readiness(BaseModel):
     engines: dict[str, Any]
 
 
-class OpenApi(BaseModel):
+class OpenApi(Model):
     """This API, described (OpenAPI 3.1)."""
 
     model_config = ConfigDict(extra="allow")
@@ -403,14 +409,14 @@ class OpenApi(BaseModel):
     paths: dict[str, JsonValue]
 
 
-class FieldFault(BaseModel):
+class FieldFault(Model):
     """What is wrong with a field; its dotted name, empty for the whole body."""
 
     field: str
     detail: str
 
 
-class Problem(BaseModel):
+class Problem(Model):
     """What went wrong (RFC 9457). `code` is what programs compare."""
 
     type: Literal["about:blank"]

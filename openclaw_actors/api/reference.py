@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterable
@@ -13,7 +14,8 @@ from openclaw_actors.api.console import Console
 from openclaw_actors.api.openapi import document
 from openclaw_actors.api.routes import Route
 
-_made: dict[tuple[str, ...], bytes] = {}
+_made: dict[tuple[str, ...], tuple[bytes, str]] = {}
+"""Documents and their tags, by the names of their routes."""
 
 
 class Reference:
@@ -21,27 +23,31 @@ class Reference:
 
     def __init__(self) -> None:
         self._pages = Console(files("openclaw_actors.api") / "reference_pages")
-        self._document = b""
-        self._tag = ""
+        self._routes: tuple[Route, ...] = ()
+        self._making = asyncio.Lock()
 
     def describe(self, routes: Iterable[Route]) -> None:
-        """Make the document, before any call could be disturbed by it (20 ms); it is served from memory.
+        """These are what the API has. Handlers have no part in it: all applications of a process share one document."""
+        self._routes = tuple(routes)
 
-        Handlers have no part in it, so that all applications of a process share one.
+    async def _made(self) -> tuple[bytes, str]:
+        """The document and its tag: made when it is first asked for, since that would be 0.15 s of each start.
+
+        In a thread: no call is to be disturbed by it.
         """
-        routes = tuple(routes)
-        names = tuple(route.name for route in routes)
-        if names not in _made:
-            _made[names] = json.dumps(document(routes)).encode()
-        self._document = _made[names]
-        self._tag = hashlib.sha256(self._document).hexdigest()[:20]
+        names = tuple(route.name for route in self._routes)
+        async with self._making:
+            if names not in _made:
+                _made[names] = await asyncio.to_thread(_make, self._routes)
+        return _made[names]
 
     async def openapi(self, request: web.Request) -> web.Response:
         """``GET /openapi.json``."""
-        caching: dict[str, str] = {hdrs.CACHE_CONTROL: "no-cache", hdrs.ETAG: f'"{self._tag}"'}
-        if any(each.value in (self._tag, "*") for each in request.if_none_match or ()):
+        text, tag = await self._made()
+        caching: dict[str, str] = {hdrs.CACHE_CONTROL: "no-cache", hdrs.ETAG: f'"{tag}"'}
+        if any(each.value in (tag, "*") for each in request.if_none_match or ()):
             return web.Response(status=304, headers=caching)
-        return web.Response(body=self._document, content_type="application/json", headers=caching)
+        return web.Response(body=text, content_type="application/json", headers=caching)
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /docs``."""
@@ -50,3 +56,8 @@ class Reference:
     async def asset(self, request: web.Request) -> web.Response:
         """``GET /docs/{name}``."""
         return self._pages.serve(request, request.match_info["name"])
+
+
+def _make(routes: tuple[Route, ...]) -> tuple[bytes, str]:
+    text = json.dumps(document(routes)).encode()
+    return text, hashlib.sha256(text).hexdigest()[:20]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
@@ -48,9 +49,7 @@ def serve(
         if settings.cluster.wanted:
             raise typer.Exit(_serve_cluster(settings, context))
         # Only now: importing the media libraries takes a second, and a wrong setting should be told at once.
-        from rich.console import Console  # noqa: PLC0415 - see above
-
-        from openclaw_actors.cli.downloads import show_downloads  # noqa: PLC0415 - see above
+        gc.disable()  # until the host stands: what is imported stays, and looking through it is a tenth of a start
         from openclaw_actors.host import Host, serve  # noqa: PLC0415 - see above
 
         showing: list[asyncio.Task[None]] = []  # the loop itself keeps no hold of it; it ends with the loop
@@ -60,6 +59,10 @@ def serve(
             for line in engine_lines(running.catalogue.describe()):
                 typer.echo(line)
             if sys.stderr.isatty():
+                from rich.console import Console  # noqa: PLC0415 - for a terminal alone
+
+                from openclaw_actors.cli.downloads import show_downloads  # noqa: PLC0415 - likewise
+
                 showing.append(asyncio.ensure_future(show_downloads(running.catalogue, Console(stderr=True))))
 
         with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -151,7 +151,8 @@ class OpenAiServer:
         if self._closed:
             raise RuntimeError("the client is closed")
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_ANY_NUMBER, keepalive_timeout=_KEPT_S, ssl=_authorities())
+            trusted = _authorities() if self.base_url.startswith("https:") else True
+            connector = aiohttp.TCPConnector(limit=_ANY_NUMBER, keepalive_timeout=_KEPT_S, ssl=trusted)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 headers=self._headers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from openclaw_actors.actors.board import Board
 from openclaw_actors.actors.events import EventHub
@@ -23,9 +23,11 @@ from openclaw_actors.telephony.outbound import Outbound
 from openclaw_actors.telephony.outcomes import Outcomes
 from openclaw_actors.telephony.pending import Pending
 from openclaw_actors.telephony.trunk import Trunk
-from openclaw_actors.telephony.twilio.carrier import TwilioCarrier
-from openclaw_actors.telephony.twilio.rest import TwilioAccount
 from openclaw_actors.telephony.voicemail.desk import Desk
+
+if TYPE_CHECKING:
+    from openclaw_actors.telephony.twilio.carrier import TwilioCarrier
+    from openclaw_actors.telephony.twilio.rest import TwilioAccount
 
 _log = get_logger(__name__)
 
@@ -94,10 +96,10 @@ class Phone:
             outcomes=self.outcomes,
             look_elsewhere=None if recall is None else self._look_elsewhere,
         )
-        twilio = self.carriers.get("twilio")
-        self.recordings: TwilioAccount | None = twilio.account if isinstance(twilio, TwilioCarrier) else None
+        twilio = cast("TwilioCarrier | None", self.carriers.get("twilio"))
+        self.recordings: TwilioAccount | None = None if twilio is None else twilio.account
         """Where messages lie that a carrier took in our place; only Twilio does."""
-        self.budget = Budget(self.numbers, tuple(CARRIERS), board, self._spawn)
+        self.budget = Budget(self.numbers, CARRIERS, board, self._spawn)
 
     async def start(self) -> None:
         """Take up what was before this host was started."""

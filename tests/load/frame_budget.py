@@ -42,8 +42,7 @@ PARTS: tuple[tuple[str, str], ...] = (
         "encoding the answer",
         r"media/codecs\.py|media/resample\.py|media/voice_stream\.py|media/trim\.py|engines/tts/rendering",
     ),
-    ("SRTP in", r"unprotect"),
-    ("SRTP out", r"\bprotect|_OutboundStream"),
+    ("SRTP both ways", r"pylibsrtp"),
     ("sending datagrams", r"send_datagram|sendto"),
     (
         "jitter buffer and time line",
@@ -51,7 +50,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     ),
     ("playout and its clock", r"media/playout\.py|webrtc/outbound\.py|webrtc/pacer\.py"),
     ("receiving datagrams", r"datagram_received|aiortc_private\.py|udp_recv|uv__udp"),
-    ("RTCP, DTLS, ICE, data channel", r"aiortc/|aioice/|pylibsrtp|OpenSSL|data_channel\.py"),
+    ("RTP counts, RTCP, DTLS, ICE, data channel", r"aiortc/|aioice/|OpenSSL|data_channel\.py"),
     ("carrier's JSON and base64", r"media_streams/(reading|twilio|telnyx|plivo)\.py"),
     ("carrier's stream", r"media_streams/|api/stream_socket\.py|sent_ahead"),
     ("WebSocket", r"_websocket|web_ws\.py"),
