@@ -10,7 +10,7 @@ import random
 import signal
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
-from openclaw_actors.actors.profiles import complete, own_voice
+from openclaw_actors.actors.places import Places
+from openclaw_actors.actors.ready_lines import ReadyLines
 from openclaw_actors.actors.recall import NODE_LOST, Recall
 from openclaw_actors.actors.recorder import Recorder
-from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
+from openclaw_actors.actors.switchboard import Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
 from openclaw_actors.allocator import share_arenas
 from openclaw_actors.api.app import build_app
@@ -34,16 +35,14 @@ from openclaw_actors.api.member import ALONE, Member
 from openclaw_actors.api.server import listen
 from openclaw_actors.engines.after_calls import AfterCalls
 from openclaw_actors.engines.catalogue import build_catalogue
-from openclaw_actors.engines.protocols import OWN_VOICE, TtsEngine, Voice
 from openclaw_actors.engines.recipes import EngineMaker, make_engine
 from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.engines.worker_job import longest_wait
 from openclaw_actors.errors import EngineError, SettingsError, StoreUnavailableError
-from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded
-from openclaw_actors.media.hold_music import HOLD_SOUNDS, HoldSound, hold_packets
-from openclaw_actors.messages import NO_PROFILE, CallProfile, HangUpCall
+from openclaw_actors.media.codecs import OPUS, PCMU
+from openclaw_actors.messages import HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
 from openclaw_actors.observability.traces import Traces, open_traces
@@ -58,13 +57,6 @@ from openclaw_actors.turns.vad import load_silero
 from openclaw_actors.webhooks.deliverer import Deliverer
 
 _log = get_logger(__name__)
-
-APOLOGY = "Sorry, something went wrong on our side. Please call again."
-LINE_S = 10.0
-"""For a line that is rendered in advance, 1 s by edge-tts: one that hangs must not cost calls their apology."""
-
-LINE_AGAIN_S = 30.0
-"""Before the apology is tried again where no voice could be had."""
 
 LAST_WORD_S = 60.0
 """Before a draining host hangs up, it says so once more."""
@@ -104,9 +96,6 @@ class Host:
         self._engine_maker = engine_maker
         self._ready = False
         self._closing = contextlib.AsyncExitStack()
-        self.apologies: dict[str, tuple[bytes, ...]] = {}
-        """The last words of a call that can't be served any more, rendered in advance, by codec name."""
-        self._hold_sounds: dict[tuple[str, HoldSound], tuple[bytes, ...]] = {}
 
     async def start(self) -> None:
         """Start all; ready when it returns.
@@ -139,6 +128,7 @@ class Host:
         closing.callback(disk_pool.shutdown, wait=True)
         self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
         closing.push_async_callback(self.synthesis.aclose)
+        self.ready_lines = ReadyLines(self.settings, self.catalogue, self.synthesis)
         self._open_desk()
         services = Services(
             self.settings,
@@ -146,8 +136,8 @@ class Host:
             self.synthesis,
             encode_pool,
             self.hub,
-            apologies=self.apologies,
-            hold_sounds=self._hold_sounds,
+            apologies=self.ready_lines.apologies,
+            hold_sounds=self.ready_lines.hold_sounds,
             after_calls=after_calls,
             smart_turn=self._smart_turn(),
             messages=None if self.desk is None else self.desk.book,
@@ -162,8 +152,8 @@ class Host:
         await self._listen()
         self._background(_watch_loop(self.places, lambda: self.readiness()[0]))
         await self.catalogue.start()
-        self._background(self._render_own_lines())
-        self._background(self._render_hold_sounds(disk_pool))
+        self._background(self._make_ready_lines())
+        self._background(self.ready_lines.make_hold_sounds(disk_pool))
         if self.desk is not None:
             carrier = (None, None) if self.phone is None else (self.phone.outbound, self.phone.recordings)
             self.desk.begin(self.board, *carrier)
@@ -295,10 +285,7 @@ class Host:
         if not self.settings.voicemail.enabled:
             return
 
-        async def render(codec: Codec, text: str) -> Encoded | None:
-            return await self._render(codec, text, OWN_VOICE)
-
-        self.desk = Desk(self.settings, self.store, self.hub, self.catalogue, render)
+        self.desk = Desk(self.settings, self.store, self.hub, self.catalogue, self.ready_lines.render)
         try:
             self.desk.open()
         except OSError as error:
@@ -322,53 +309,14 @@ class Host:
         await phone.start()
         return phone
 
-    async def _render_own_lines(self) -> None:
-        """Make the lines that must not wait: the apology as a clip; greetings and fillers, by voice, into the cache."""
+    async def _make_ready_lines(self) -> None:
+        """The apology first, then what callers of the voicemail hear, then what is said often."""
         for codec in (OPUS, PCMU):
-            while (apology := await self._render(codec, APOLOGY, OWN_VOICE)) is None:  # noqa: ASYNC110 - no event says when
-                await asyncio.sleep(LINE_AGAIN_S)
-            self.apologies[codec.name] = apology.packets
+            await self.ready_lines.make_apology(codec)
             if self.desk is not None:
                 for text in self.desk.book.lines:
                     await self.desk.book.words(codec, text)
-            for text, voice in self._own_lines():
-                await self._render(codec, text, voice)
-
-    async def _render(self, codec: Codec, text: str, voice: Voice) -> Encoded | None:
-        """The line by the first engine that speaks it in time; None if none does."""
-        try:
-            engine: TtsEngine | None = self.catalogue.serving("tts")
-        except EngineError as error:
-            _log.warning("a line could not be rendered in advance", text=text, reason=str(error))
-            return None
-        while engine is not None:
-            try:
-                async with asyncio.timeout(LINE_S):
-                    return await self.synthesis.whole(engine, codec, text, voice=voice, shareable=True)
-            except (EngineError, TimeoutError) as error:
-                _log.warning(
-                    "a line could not be rendered in advance", text=text, engine=engine.name, reason=repr(error)
-                )
-            engine = self.catalogue.after("tts", engine.name)
-        return None
-
-    def _own_lines(self) -> Iterator[tuple[str, Voice]]:
-        agent = self.settings.agent
-        yield APOLOGY, OWN_VOICE
-        for profile in (NO_PROFILE, *(CallProfile(agent=own.agent) for own in agent.profiles)):
-            voice, greeting = own_voice(own := complete(profile, agent)), own.greeting
-            first = agent.greeting if greeting is None else greeting
-            notice = self.settings.recordings.notice
-            for text in (notice, first, *agent.fillers, *self.settings.calls.silent_prompts):
-                if text:
-                    yield text, voice
-
-    async def _render_hold_sounds(self, pool: ThreadPoolExecutor) -> None:
-        """0.1 s of a core, beside the thread in which calls encode."""
-        loop = asyncio.get_running_loop()
-        for codec in (OPUS, PCMU):
-            for kind in HOLD_SOUNDS:
-                self._hold_sounds[codec.name, kind] = await loop.run_in_executor(pool, hold_packets, codec, kind)
+            await self.ready_lines.fill_cache(codec)
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether calls are taken, which engines serve, and whether events are put on record.

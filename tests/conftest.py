@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 import structlog
 
-from openclaw_actors.engines.stt import pocketsphinx
 from openclaw_actors.testkit import speakers
 from openclaw_actors.testkit.speakers import Speech, Voice
 
@@ -51,12 +50,3 @@ def flite() -> Callable[[str, Voice], Speech]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return needs_program("chromium", "apt install chromium")
-
-
-@pytest.fixture
-def patient_recogniser(monkeypatch):
-    """pocketsphinx may be late: three test runs share two cores, and its worker, being nice, comes last there.
-
-    Its own deadline (4 s beside the utterance) takes a worker that waits for a core for one that hangs.
-    """
-    monkeypatch.setattr(pocketsphinx, "_DEADLINE_S", 20.0)

@@ -51,8 +51,7 @@ SPEED = (
     Panel(
         "Failures",
         "By engine and kind, those that happened. transient: tried again in place. refused: a bad key, a quota. slow: "
-        "a "
-        "deadline passed. broken: nonsense. unavailable: nobody answers.",
+        "a deadline passed. broken: nonsense. unavailable: nobody answers.",
         "cpm",
         {"{{stage}}: {{engine}} {{kind}}": f"{per_minute('engine_errors_total', by='stage, engine, kind')} > 0"},
         runbook="enginefailing",

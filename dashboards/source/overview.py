@@ -81,8 +81,7 @@ CALLS = (
     Panel(
         "Calls refused",
         "Before they began, by reason: full, overloaded and draining are capacity; auth, rate and offer are strangers "
-        "or mistaken "
-        "clients.",
+        "or mistaken clients.",
         "cpm",
         {"{{reason}}": f"{per_minute('calls_rejected_total', by='reason')} > 0"},
         runbook="callersrefusedfull",

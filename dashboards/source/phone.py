@@ -17,8 +17,7 @@ CALLS = (
     Panel(
         "How calls by phone end",
         "By status and reason, those that happened. no_stream: somebody answered, and their voice never came: the "
-        "public "
-        "URL. carrier_failed: the carrier says so.",
+        "public URL. carrier_failed: the carrier says so.",
         "cpm",
         {
             "{{transport}} {{outcome}} {{reason}}": (
@@ -30,8 +29,7 @@ CALLS = (
     Panel(
         "Callers and numbers refused",
         "caller_not_allowed, caller_withheld: the inbound policy. number_not_allowed, hourly_cap, daily_minutes: what "
-        "we "
-        "may dial. carrier: it would not. stream: a socket without a good token.",
+        "we may dial. carrier: it would not. stream: a socket without a good token.",
         "cpm",
         {
             "{{reason}}": per_minute(

@@ -83,8 +83,7 @@ LINE = (
     Panel(
         "Line quality (MOS estimate)",
         "By the E-model (ITU-T G.107, short form) of the worse direction, each 5 s a call: 4.4 is the best a "
-        "telephone gets, "
-        "below 3.6 many are dissatisfied. p5: the worst twentieth.",
+        "telephone gets, below 3.6 many are dissatisfied. p5: the worst twentieth.",
         "short",
         {"p5": quantile(0.05, "mos_estimate"), "p50": quantile(_HALF, "mos_estimate")},
         limits=(4.0, 3.5),

@@ -8,8 +8,8 @@ from dashboards.source.queries import per_minute, quantile, rate, total
 STAGES = (
     Panel(
         "Restarts",
-        "By stage and reason, those that happened. crash: our bug, or an engine's that raised what it may not; slow: a "
-        "deadline passed; broken, refused, unavailable: the engine. Callers mostly hear none of it.",
+        "By stage and reason, those that happened. crash: our bug, or an engine's that raised what it may not; slow: "
+        "a deadline passed; broken, refused, unavailable: the engine. Callers mostly hear none of it.",
         "cpm",
         {"{{stage}} {{reason}}": f"{per_minute('stage_restarts_total', by='stage, reason')} > 0"},
         runbook="stagerestarting",

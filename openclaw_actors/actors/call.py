@@ -19,13 +19,14 @@ from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.call_recorder import CallRecorder
 from openclaw_actors.actors.course import CallSpec, Course
 from openclaw_actors.actors.events import EventHub, EventLog
-from openclaw_actors.actors.floor import CRASHES_A_PHRASE, CRASHES_AN_ENGINE, Floor
+from openclaw_actors.actors.floor import Floor
 from openclaw_actors.actors.keys import Keys
 from openclaw_actors.actors.listening import ListeningIn
 from openclaw_actors.actors.loop_actor import LoopActor
 from openclaw_actors.actors.memory import Memory
 from openclaw_actors.actors.message_taker import MessageBook
 from openclaw_actors.actors.peer_ear import PeerEar
+from openclaw_actors.actors.rescue import Rescue
 from openclaw_actors.actors.silence import SilentCaller
 from openclaw_actors.actors.stage import CallContext, Engines
 from openclaw_actors.actors.steering import HoldSounds, Steer, Steering
@@ -35,7 +36,7 @@ from openclaw_actors.engines.catalogue import Catalogue
 from openclaw_actors.engines.protocols import CallReport, Warmable
 from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
-from openclaw_actors.errors import RefusalError, RefusedEngineError, UnavailableEngineError
+from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import (
     Announce,
@@ -140,7 +141,7 @@ class Call(LoopActor):
         self._memory = Memory()
         self._playout = Playout(spec.peer.codec, self._playout_moved)
         self._events = EventLog(spec.call_id, services.hub, self._send_to_client)
-        self._ear = PeerEar(self.actor_ref, 1)
+        self._ear = PeerEar(self.actor_ref, 1, self._playout.taps)
         self._course = Course(spec, engines.names(), self.publish)
         self._media_state = "new"
         self._last_words: Announce | None = None
@@ -172,14 +173,14 @@ class Call(LoopActor):
         )
         self.tree = Tree(self.context, self)
         self.floor = Floor(self.context, self._events, self.spec.history, self.later, self.spawn)
+        self.rescue = Rescue(self.context, self.floor, self.tree)
         self.steering = Steering(self.context, self.floor, self.publish, self._services.hold_sounds)
         self.recorder = CallRecorder(self.context, self._services.archive, self.floor, self._keys, self.publish)
-        self._listening = ListeningIn(self.context, self._ear, self.publish, lambda: self.floor.is_closed)
+        self._listening = ListeningIn(self.context, self.publish, lambda: self.floor.is_closed)
         self._course.begin()
         self._silent_caller = SilentCaller(self._settings.calls, self.floor, self._memory)
         self.tree.start()
         self._ear.transport = self.context.ports["transport"]
-        self.recorder.listen(self._ear)
         self.peer.attach(self._playout, self._ear)
         self.later(TICK_S, Tick())
         for engine in (self._engines.stt, self._engines.agent, self._engines.tts):
@@ -330,27 +331,8 @@ class Call(LoopActor):
         self.floor.refresh_rules()
 
     def stage_lost(self, stage: Stage, error: BaseException | None) -> None:
-        """Save the work of a stage that went down; what failed twice at the same work is replaced."""
-        if stage == "agent":
-            self._agent_lost(error)
-        elif stage == "stt":
-            crashes = self.floor.stt_lost()
-            if crashes == CRASHES_AN_ENGINE and self.tree.replace_engine("stt", error):
-                self.floor.forgive_stt()
-            elif crashes >= CRASHES_AN_ENGINE:
-                self.floor.give_up_hearing()
-        elif stage == "tts":
-            crashes = self.floor.voice_lost()
-            if crashes == CRASHES_AN_ENGINE and self.tree.replace_engine("tts", error):
-                self.floor.forgive_voice()
-            elif crashes >= CRASHES_A_PHRASE:
-                self.floor.leave_out_phrase()
-
-    def _agent_lost(self, error: BaseException | None) -> None:
-        untouched = isinstance(error, RefusedEngineError | UnavailableEngineError)
-        again = not untouched and self.floor.answering_failed_before
-        replaced = again and self.tree.replace_engine("agent", error)
-        self.floor.agent_lost(untouched=untouched, replaced=replaced)
+        """Save the work of a stage that went down."""
+        self.rescue.stage_lost(stage, error)
 
     def stage_failed(self, stage: Stage) -> None:
         """Nothing serves the stage: apologise with the ready clip, then hang up."""
@@ -441,10 +423,8 @@ class Call(LoopActor):
             self.floor.silence()
             self._playout.codec = peer.codec
             self.steering.codec_changed()
-        self._ear = PeerEar(self.actor_ref, self._ear.number + 1)
+        self._ear = PeerEar(self.actor_ref, self._ear.number + 1, self._playout.taps)
         self._ear.transport = self.context.ports["transport"]
-        self.recorder.listen(self._ear)
-        self._listening.ear_changed(self._ear)
         self._peer_at = time.monotonic()
         peer.attach(self._playout, self._ear, self._memory.ring.end)
         self.spawn(old.aclose())

@@ -13,10 +13,9 @@ from typing import Any, Literal
 from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.floor import Floor
 from openclaw_actors.actors.keys import Keys
-from openclaw_actors.actors.peer_ear import PeerEar
 from openclaw_actors.actors.recording import Outcome, Recording
 from openclaw_actors.actors.stage import CallContext
-from openclaw_actors.messages import AudioIn, Noticed, Record
+from openclaw_actors.messages import Noticed, Record
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.stamps import now_rfc3339
@@ -50,7 +49,6 @@ class CallRecorder:
         self._floor = floor
         self._keys = keys
         self._publish = publish
-        self._ear: PeerEar | None = None
         self._recording: Recording | None = None
         self._parts: list[dict[str, Any]] = []
         self._ending: set[asyncio.Task[None]] = set()
@@ -117,6 +115,9 @@ class CallRecorder:
         """Whether what passes now is a PIN, or a number that is being pressed or sent: no recording may hold it."""
         return self._keys.are_being_entered or self._floor.is_closed or self._floor.is_sending_keys
 
+    def _is_deaf(self) -> bool:
+        return self._context.memory.deaf
+
     # --- parts ------------------------------------------------------------------------------------
 
     @property
@@ -127,17 +128,6 @@ class CallRecorder:
     def describe(self) -> list[dict[str, Any]]:
         """Its parts, as the API shows them."""
         return [dict(part) for part in self._parts]
-
-    def listen(self, ear: PeerEar) -> None:
-        """Hear the caller by this ear from now on."""
-        if self._ear is not None:
-            self._ear.recording = None
-        self._ear = ear
-        ear.recording = self._hear if self._recording is not None else None
-
-    def _hear(self, frame: AudioIn) -> None:
-        if self._recording is not None:
-            self._recording.heard(frame, is_listened_to=not self._context.memory.deaf)
 
     def start(self, by: By) -> None:
         """Begin a part, unless one is being recorded."""
@@ -150,10 +140,10 @@ class CallRecorder:
             return
         form = self._archive.settings.format
         path = self._archive.path(self._context.call_id, part, form)
-        self._recording = Recording(self._archive, path, form, is_masked=self._is_secret, on_fault=self.stop)
-        self._context.playout.recording = self._recording
-        if self._ear is not None:
-            self._ear.recording = self._hear
+        self._recording = Recording(
+            self._archive, path, form, is_masked=self._is_secret, is_deaf=self._is_deaf, on_fault=self.stop
+        )
+        self._context.playout.taps.add(self._recording)
         known = {"file": path.name, "format": form, "state": "recording", "started_at": now_rfc3339()}
         self._keep(part, known)
         shown = {name: value for name, value in known.items() if name != "file"}
@@ -166,9 +156,7 @@ class CallRecorder:
         recording, self._recording = self._recording, None
         if recording is None or self._archive is None:
             return
-        self._context.playout.recording = None
-        if self._ear is not None:
-            self._ear.recording = None
+        self._context.playout.taps.remove(recording)
         metrics.recordings_active.dec()
         ending = self._archive.spawn(self._end(recording, len(self._parts), reason))
         self._ending.add(ending)

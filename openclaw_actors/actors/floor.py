@@ -13,10 +13,12 @@ from openclaw_actors.actors import pin as pin_door
 from openclaw_actors.actors import sounds
 from openclaw_actors.actors.errands import Errands
 from openclaw_actors.actors.events import EventLog
-from openclaw_actors.actors.latency import TurnClock, TurnTimes
+from openclaw_actors.actors.latency import TurnClock
 from openclaw_actors.actors.memory import OpenUtterance
+from openclaw_actors.actors.own_voice import NO_ANSWER, SAY_AGAIN, OwnVoice
 from openclaw_actors.actors.pin import PinDoor
 from openclaw_actors.actors.stage import CallContext
+from openclaw_actors.actors.turn_traces import TurnTraces
 from openclaw_actors.messages import (
     Announce,
     Ask,
@@ -36,7 +38,6 @@ from openclaw_actors.messages import (
     PlayAudio,
     Resumed,
     ResumePlayout,
-    Say,
     SendDtmf,
     SpeechStarted,
     SpeechSustained,
@@ -45,18 +46,12 @@ from openclaw_actors.messages import (
 )
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
-from openclaw_actors.observability.traces import TurnTrace
 from openclaw_actors.turns import decisions
 from openclaw_actors.turns.completeness import completeness
 from openclaw_actors.turns.dialogue import Dialogue
-from openclaw_actors.turns.phrases import PhraseSplitter
-from openclaw_actors.turns.spoken_form import spoken_form
-from openclaw_actors.turns.standing import Rules
+from openclaw_actors.turns.standing import Rules, Turn
 
 _log = get_logger(__name__)
-
-SAY_AGAIN = "Sorry, could you say that again?"
-NO_ANSWER = "Sorry, I did not get an answer to that. Please try again."
 
 GOES_ON_S = 0.8
 """Who speaks sooner after our voice has begun goes on with their own sentence. To object to an answer takes longer:
@@ -64,13 +59,6 @@ its first words (0.5 s), and 0.2-0.3 s to react. After a pause of 1 s the caller
 
 OVERDUE_S = 1.0
 """So long after a short utterance over our voice whose words do not come we speak on. A final takes 0.05-0.7 s."""
-
-CRASHES_AN_ENGINE = 2
-"""Failures on one utterance, question or phrase after which the next engine tries it. What then? The caller is asked to
-say the utterance again, hears an excuse for the answer, and is spared the phrase."""
-
-CRASHES_A_PHRASE = 3
-"""Failures on one phrase, where no other engine speaks, after which it is left out: the back-off was 0.25 s by then."""
 
 
 class Floor:
@@ -92,20 +80,15 @@ class Floor:
         self._sounds: dict[int, PlayAudio | SendDtmf] = {}
         self._memory = context.memory
         self._playout = context.playout
-        calls, agent = context.settings.calls, context.settings.agent
         pin = context.settings.numbers.pin.get_secret_value()
         self._door = PinDoor(pin) if pin and context.profile.asks_pin else None
-        self._own_lines = {SAY_AGAIN, NO_ANSWER, context.greeting, agent.back_from_hold}
-        self._own_lines.add(context.settings.recordings.notice)
-        self._own_lines |= {*calls.silent_prompts, calls.silent_goodbye, pin_door.ASK, pin_door.WRONG, pin_door.WELCOME}
+        self._own_voice = OwnVoice(context)
         self._onset_at = 0.0
         self._begun = -1
         self._voice_began = (0, 0.0)
         self._last_words: Errand | None = None
-        self._crashes: dict[int, int] = {}
-        self._phrase_crashes = ((0, 0), 0)
         self.clock = TurnClock()
-        self._traced: tuple[int, TurnTrace] | None = None
+        self._traces = TurnTraces(context)
         self.active_at = time.monotonic()
         """When somebody last spoke, or was found to."""
         self.understood = 0
@@ -204,17 +187,17 @@ class Floor:
             case "right":
                 self._door = None
                 self.refresh_rules()
-                self._say(turn, self._context.greeting or pin_door.WELCOME)
+                self._own_voice.say(turn, self._context.greeting or pin_door.WELCOME)
                 self._tell_opened(turn)
             case "wrong":
-                self._say(turn, pin_door.WRONG)
+                self._own_voice.say(turn, pin_door.WRONG)
             case "refused":
-                self._say(turn, "")
+                self._own_voice.say(turn, "")
                 self._later(0, Announce(pin_door.REFUSED, "pin_refused"))
             case "more":
-                self._say(turn, "")
+                self._own_voice.say(turn, "")
             case "nothing":
-                self._say(turn, pin_door.ASK)
+                self._own_voice.say(turn, pin_door.ASK)
 
     def _owe(self, utterance: int, rev: int, end: int | None) -> None:
         owed = self._memory.unheard.get(utterance)
@@ -355,16 +338,8 @@ class Floor:
             times = self.clock.voice(move.turn, move.at)
             if times is not None:
                 self._events.publish("call.turn.completed", turn=move.turn, latency=times.latency, marks=times.marks)
-                self._trace(move.turn, times)
+                self._traces.heard(move.turn, times)
         return spoken
-
-    def _trace(self, turn: int, times: TurnTimes) -> None:
-        context, traced = self._context, self._traced
-        if context.traces is None or traced is None or traced[0] != turn:
-            return
-        about: dict[str, str | int] = {f"openclaw.{kind}": name for kind, name in context.engines.names().items()}
-        about |= {"openclaw.call_id": context.call_id, "openclaw.turn": turn, "openclaw.transport": context.transport}
-        context.traces.turn(traced[1], times.moments(), about)
 
     def _publish(self, spoken: Spoken) -> None:
         if spoken.turn in self._sounds and spoken.ends_turn:
@@ -381,69 +356,21 @@ class Floor:
             case PlayAudio(name):
                 self._events.publish("call.played", name=name, cut=cut)
 
-    # --- lost stages ------------------------------------------------------------------------------
+    # --- lost stages (actors/rescue.py) ------------------------------------------------------------
 
     @property
-    def answering_failed_before(self) -> bool:
-        """Whether the question that is being answered has failed once already, on the engine in charge."""
-        turn = self._dialogue.turn
-        return turn is not None and turn.kind == "reply" and turn.attempt >= CRASHES_AN_ENGINE
+    def turn(self) -> Turn | None:
+        """What we say, or are about to."""
+        return self._dialogue.turn
 
-    def agent_lost(self, *, untouched: bool, replaced: bool) -> None:
-        """The agent went down.
+    def reply_failed(self, turn: int, *, repeat: bool, offered: str, fresh: bool) -> None:
+        """As Dialogue.reply_failed."""
+        self._carry_out(self._dialogue.reply_failed(turn, repeat=repeat, offered=offered, fresh=fresh))
 
-        Args:
-            untouched: it refused before it did anything, so any engine may be asked.
-            replaced: by another engine.
-        """
-        turn, delivery = self._dialogue.turn, self._memory.delivery
-        if turn is None or (delivery.turn == turn.number and delivery.complete):
-            return
-        unasked = self._memory.asked < turn.number
-        repeat = untouched or unasked or self._context.engines.agent.repeatable
-        words = delivery.words(turn.number)
-        self._carry_out(self._dialogue.reply_failed(turn.number, repeat=repeat, offered=words, fresh=replaced))
-
-    def voice_lost(self) -> int:
-        """The Tts went down; how often now on the phrase in synthesis, 0 when there was none."""
-        delivery = self._memory.delivery
-        if not delivery.unsaid or self._memory.fence.stale(delivery.turn):
-            return 0
-        phrase, crashes = (delivery.turn, min(delivery.unsaid)), self._phrase_crashes
-        self._phrase_crashes = (phrase, crashes[1] + 1 if crashes[0] == phrase else 1)
-        return self._phrase_crashes[1]
-
-    def forgive_voice(self) -> None:
-        """Another engine speaks from now on: it has its own chances."""
-        self._phrase_crashes = ((0, 0), 0)
-
-    def leave_out_phrase(self) -> None:
-        """No engine can speak the phrase: go on behind it."""
-        _log.error("a phrase is left out")
-        self._memory.delivery.skip()
-        self.forgive_voice()
-
-    def stt_lost(self) -> int:
-        """The Stt went down; how often now on the utterance that it owes, 0 when it owes none."""
-        owed = self._owed()
-        if owed is None:
-            return 0
-        self._crashes[owed] = self._crashes.get(owed, 0) + 1
-        return self._crashes[owed]
-
-    def forgive_stt(self) -> None:
-        """Another engine hears from now on: it has its own chances."""
-        self._crashes.clear()
-
-    def give_up_hearing(self) -> None:
-        """No engine could hear the owed utterance: ask the caller to say it again."""
-        owed = self._owed()
-        if owed is not None:
-            metrics.escalations_total.labels(step="repeat_please").inc()
-            self._carry_out(self._dialogue.unheard(owed, SAY_AGAIN))
-
-    def _owed(self) -> int | None:
-        return next((known.utterance for known in self._memory.unheard.values() if known.end is not None), None)
+    def ask_again(self, utterance: int) -> None:
+        """No engine could hear the utterance: the caller is asked to say it again."""
+        metrics.escalations_total.labels(step="repeat_please").inc()
+        self._carry_out(self._dialogue.unheard(utterance, SAY_AGAIN))
 
     # --- decisions --------------------------------------------------------------------------------
 
@@ -483,10 +410,7 @@ class Floor:
             self._at_the_door(self._door, ask.turn, ask.text)
             return
         self.clock.asked(ask.turn)
-        traces, traceparent = self._context.traces, ""
-        if traces is not None:
-            plan = traces.plan()
-            self._traced, traceparent = (ask.turn, plan), plan.traceparent
+        traceparent = self._traces.asked(ask.turn)
         self._context.ports["agent"].tell(Ask(ask.turn, ask.text, ask.history, ask.unfinished, traceparent))
 
     def _said(self, text: str, utterance: int) -> None:
@@ -501,20 +425,7 @@ class Floor:
     def _speak(self, line: decisions.Speak | decisions.Excuse | decisions.Notify) -> None:
         if isinstance(line, decisions.Notify):
             self._errands.want(Errand(line.turn, Noticed(line.turn)))
-        self._say(line.turn, line.text)
-
-    def _say(self, turn: int, text: str) -> None:
-        """A line of our own, phrase by phrase, so that a long one does not run ahead of its credit."""
-        language = self._context.language
-        splitter = PhraseSplitter(language)
-        own = text in self._own_lines
-        cut = [text] if own else [*splitter.push(text), *splitter.flush()] or [text]
-        phrases = [spoken_form(phrase, language) for phrase in cut]
-        delivery = self._memory.delivery
-        for left, phrase in zip(range(len(phrases) - 1, -1, -1), phrases, strict=True):
-            say = Say(turn, delivery.next_index(turn), phrase, last=not left, shareable=own)
-            delivery.offer(say)
-            self._context.ports["tts"].tell(say)
+        self._own_voice.say(line.turn, line.text)
 
     def _pause(self, turn: int) -> None:
         if self._playout.speaking(turn) and not self._playout.paused:
@@ -553,5 +464,4 @@ class Floor:
         owed = self._memory.unheard.pop(utterance, None)
         if owed is not None and owed.end is not None:
             self._memory.heard_to = max(self._memory.heard_to, owed.end)
-        self._crashes.pop(utterance, None)
         self._keep_ring()

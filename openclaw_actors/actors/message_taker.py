@@ -98,7 +98,7 @@ class MessageTaker(LoopActor):
         self._switchboard = switchboard
         self._playout = Playout(spec.peer.codec, lambda: None)
         self._events = EventLog(spec.call_id, hub, self._send_to_client)
-        self._ear = PeerEar(self.actor_ref, 1)
+        self._ear = PeerEar(self.actor_ref, 1, self._playout.taps)
         self._course = Course(spec, _NO_ENGINES, self._events.publish)
         self._media_state = "new"
         self._closing = False

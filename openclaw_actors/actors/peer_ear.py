@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import pykka
 
 from openclaw_actors.errors import RefusalError
+from openclaw_actors.media.taps import Taps
 from openclaw_actors.messages import (
     AudioIn,
     Dtmf,
@@ -35,22 +36,26 @@ class Hearer(Protocol):
 
 
 class PeerEar:
-    """Listens to one peer of one call; ``number`` tells it from the peers before it."""
+    """Listens to one peer of one call.
 
-    def __init__(self, call: pykka.ActorRef[Any], number: int) -> None:
+    Args:
+        call: whose mail it is.
+        number: tells this peer from those before it.
+        taps: are told of each frame beside the Transport.
+    """
+
+    def __init__(self, call: pykka.ActorRef[Any], number: int, taps: Taps) -> None:
         self.number = number
         self.transport: Hearer | None = None
         self.media_at = 0.0
         """When the last frame that really came from the caller arrived; monotonic, 0: none yet."""
-        self.recording: Callable[[AudioIn], None] | None = None
-        """Is given each frame too, before any stage; None: the call is not recorded."""
-        self.tap: Callable[[bytes], None] | None = None
-        """Is given the caller's sound as it comes: s16 mono at 16 kHz, FRAME samples."""
+        self._taps = taps
         self._call: pykka.ActorRef[Any] | None = call
 
     def retire(self) -> None:
         """Another peer has taken over: hear nothing more."""
-        self._call = self.transport = self.recording = self.tap = None
+        self._call = self.transport = None
+        self._taps = Taps()
 
     def on_audio(self, frame: AudioIn) -> None:
         """20 ms of the caller."""
@@ -58,12 +63,10 @@ class PeerEar:
             if not self.media_at:
                 self._tell(MediaStarted(frame.arrived_at))
             self.media_at = frame.arrived_at
-        if self.recording is not None:
-            self.recording(frame)
         if self.transport is not None:
             self.transport.tell(frame)
-        if self.tap is not None:
-            self.tap(frame.pcm)
+        for tap in self._taps.all:
+            tap.heard(frame)
 
     def on_state(self, state: str) -> None:
         """The connection's state."""

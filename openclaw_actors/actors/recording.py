@@ -62,6 +62,7 @@ class Recording:
         path: of the file when it is finished.
         form: how it is written.
         is_masked: whether nothing may be heard at this moment.
+        is_deaf: whether nobody listens to the caller at this moment, and so nobody will.
         on_fault: told once, on the loop, why it can't go on: ``disk_full``, ``disk_slow``, ``failed`` or ``limit``.
         clock: monotonic seconds.
     """
@@ -73,6 +74,7 @@ class Recording:
         form: SoundFormat,
         *,
         is_masked: Callable[[], bool],
+        is_deaf: Callable[[], bool],
         on_fault: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,6 +82,7 @@ class Recording:
         self._archive = archive
         self._path = path
         self._is_masked = is_masked
+        self._is_deaf = is_deaf
         self._on_fault = on_fault
         self._clock = clock
         self._tape = Tape(
@@ -94,11 +97,11 @@ class Recording:
         self._look()
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(HAND_OVER_S, self._hand_over)
 
-    # --- what passes (media/playout.py's Tap, and the PeerEar) ------------------------------------
+    # --- what passes (a Tap of media/taps.py) -----------------------------------------------------
 
-    def heard(self, frame: AudioIn, *, is_listened_to: bool) -> None:
-        """20 ms of the caller; where nobody listens to them, nobody will."""
-        pcm = frame.pcm if is_listened_to else bytes(len(frame.pcm))
+    def heard(self, frame: AudioIn) -> None:
+        """20 ms of the caller."""
+        pcm = bytes(len(frame.pcm)) if self._is_deaf() else frame.pcm
         self._note(Heard(pcm, None if frame.concealed else frame.arrived_at))
 
     def sent(self, packet: bytes, codec: Codec) -> None:

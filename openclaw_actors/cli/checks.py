@@ -19,6 +19,7 @@ import platformdirs
 
 from openclaw_actors.cli.findings import Check, Fault, Finding, Status, attempt
 from openclaw_actors.cli.phone_checks import PhoneChecks
+from openclaw_actors.cli.voicemail_checks import VoicemailChecks
 from openclaw_actors.engines.catalogue import KINDS, Catalogue, build_catalogue
 from openclaw_actors.engines.protocols import AgentRequest
 from openclaw_actors.media.resample import Resampler
@@ -70,7 +71,8 @@ class Checks:
         yield await self._try("records", self._records)
         yield await self._try("public url", self._public_url)
         yield await self._try("webhooks", self._webhooks)
-        for name, check in self._of_phone():
+        voicemail = VoicemailChecks(self._settings)
+        for name, check in (*self._of_phone(), *voicemail.all()):
             yield await self._try(name, check)
         yield await self._try("turn taking", self._turn_taking)
         self._on_begin("engines")
@@ -82,6 +84,8 @@ class Checks:
             yield await self._try("speech synthesis", lambda: self._speak(catalogue))
             yield await self._try("speech recognition", lambda: self._hear(catalogue))
             yield await self._try("agent", lambda: self._think(catalogue))
+            for name, check in voicemail.of_agent(catalogue.describe()["agent"]["serving"] or ""):
+                yield await self._try(name, check)
         finally:
             await catalogue.aclose()
 

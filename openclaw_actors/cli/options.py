@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -22,3 +25,33 @@ class HostOptions:
     token: str
     insecure: bool
     as_json: bool
+
+
+_OF_HOST: dict[str, tuple[Any, Any]] = {
+    "url": (Url, DEFAULT_URL),
+    "token": (Token, ""),
+    "insecure": (Insecure, False),
+    "as_json": (Json, False),
+}
+"""The members of HostOptions as options: type and default."""
+
+
+def of_host(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a host; it is given them as its first argument.
+
+    typer reads options from a function's signature, so what it gets here shows the command's own and then these.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    _, *own = inspect.signature(command).parameters.values()
+    shown = {each.name: each.replace(annotation=hints[each.name]) for each in own}
+    for name, (kind, default) in _OF_HOST.items():
+        shown[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+    @wraps(command)
+    def asked(**given: Any) -> None:
+        host = HostOptions(**{name: given.pop(name) for name in _OF_HOST})
+        command(host, **given)
+
+    asked.__signature__ = inspect.Signature([*shown.values()])  # type: ignore[attr-defined] # as of any function
+    asked.__annotations__ = {name: each.annotation for name, each in shown.items()}
+    return asked

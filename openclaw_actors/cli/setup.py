@@ -15,7 +15,7 @@ import typer
 
 from openclaw_actors.cli.doctor import EXIT_BAD, examine
 from openclaw_actors.cli.faults import EXIT_SETTINGS, settings_faults
-from openclaw_actors.cli.setup_phone import POLICIES, ask_phone, connect_numbers
+from openclaw_actors.cli.setup_phone import POLICIES, ask_phone, ask_voicemail, connect_numbers
 
 DEFAULT_FILE = Path("openclaw-actors.toml")
 GATEWAY_URL = "http://127.0.0.1:18789/v1"
@@ -102,6 +102,10 @@ def setup(
     allow_from: Annotated[str | None, typer.Option(help="For allowlist: numbers, with commas between.")] = None,
     pin: Annotated[str | None, typer.Option(help="Digits that callers must enter.")] = None,
     outbound_prefixes: Annotated[str | None, typer.Option(help="Beginnings of numbers that may be called.")] = None,
+    voicemail: Annotated[str | None, typer.Option(help="Whether callers leave messages: yes or no.")] = None,
+    voicemail_greeting: Annotated[str | None, typer.Option(help="What they hear before the tone.")] = None,
+    quiet_hours: Annotated[str | None, typer.Option(help="When nobody is called back, such as 21:00-09:00.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Whose hours those are, such as Europe/Berlin.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: flags and defaults.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     check: Annotated[bool, typer.Option(help="Run doctor on it afterwards.")] = True,
@@ -120,7 +124,8 @@ def setup(
     _ask_speaker(answers)
     answers.put("agent.greeting", answers.ask("greeting", "What does a caller hear first?", "") or None)
     _ask_address(answers)
-    ask_phone(answers)
+    if ask_phone(answers) or answers.given.get("voicemail"):
+        ask_voicemail(answers)
     with settings_faults():
         settings = _write(file, answers.tables)
         connect_numbers(settings, yes=answers.yes)

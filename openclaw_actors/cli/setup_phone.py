@@ -45,8 +45,8 @@ _ACCOUNTS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
 """What is asked of each carrier, and whether it is hidden; by the first, given as a flag, the carrier is chosen."""
 
 
-def ask_phone(answers: Answers) -> None:
-    """Accounts at carriers, and who may call and be called; nothing when there is none."""
+def ask_phone(answers: Answers) -> bool:
+    """Accounts at carriers, and who may call and be called; whether there is any."""
     given = [name for name, keys in _ACCOUNTS.items() if answers.given.get(f"{name}_{keys[0][0]}")]
     if not given:
         chosen = answers.choose("carrier", "Calls by phone, over which carrier?", ("none", *_ACCOUNTS), "none")
@@ -54,7 +54,7 @@ def ask_phone(answers: Answers) -> None:
     for name in given:
         _ask_account(answers, name)
     if not given:
-        return
+        return False
     if answers.given.get("public_url") is None:
         _hint_at_tunnels(answers)
     answers.put(
@@ -74,6 +74,21 @@ def ask_phone(answers: Answers) -> None:
         # Through a tunnel the whole internet comes from this machine, so that nobody is let in for coming from here.
         answers.put("auth.tokens", [secrets.token_urlsafe(32)])
         typer.echo("Programs and pages must show the token that stands in the file, at auth.tokens.", err=True)
+    return True
+
+
+def ask_voicemail(answers: Answers) -> None:
+    """Whether those who can't be answered leave a message, and when nobody is called back for it."""
+    if answers.choose("voicemail", "Shall callers who can't be answered leave a message?", ("yes", "no"), "no") == "no":
+        return
+    answers.put("voicemail.enabled", True)
+    greeting = answers.ask("voicemail_greeting", "What do they hear before the tone? (empty: the default)", "")
+    answers.put("voicemail.greeting", greeting)
+    quiet = answers.ask("quiet_hours", "When is nobody called back? (such as 21:00-09:00, with commas between)", "")
+    answers.put("voicemail.quiet_hours", _list(quiet) or None)
+    if quiet:
+        zone = answers.ask("time_zone", "In which time zone? (such as Europe/Berlin; empty: this machine's)", "")
+        answers.put("voicemail.time_zone", zone)
 
 
 def _ask_account(answers: Answers, carrier: str) -> None:

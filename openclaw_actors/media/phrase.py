@@ -6,7 +6,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openclaw_actors.media.codecs import Codec
 from openclaw_actors.messages import WordTime
 
 PACKET_S = 0.02
@@ -70,16 +69,6 @@ class Sent:
     packet: bytes
     phrase: Phrase | None = None
     of_clip: bool = False
-
-
-class Tap(Protocol):
-    """Who records what the caller hears (actors/recording.py). It must not raise."""
-
-    def sent(self, packet: bytes, codec: Codec) -> None:
-        """A packet leaves for a peer that plays in real time."""
-
-    def played(self, packets: tuple[bytes, ...], codec: Codec) -> None:
-        """A far end with a buffer has played these packets by now, one behind the other."""
 
 
 class FarBuffer(Protocol):

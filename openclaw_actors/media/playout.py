@@ -15,8 +15,9 @@ from collections import deque
 from collections.abc import Callable
 
 from openclaw_actors.media.codecs import Codec
-from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent, Tap
+from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
 from openclaw_actors.media.sent_voice import SentVoice
+from openclaw_actors.media.taps import Taps
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 from openclaw_actors.observability import metrics
 
@@ -50,12 +51,10 @@ class Playout:
         self._moves: list[Spoken | VoiceStarted] = []
         self._on_moved = on_moved
         self._clock = clock
-        self.tap: Callable[[bytes, Codec], None] | None = None
-        """Is given each packet when the caller hears it: speech, music, a clip, silence."""
+        self.taps = Taps()
+        """Are told of each packet when the caller hears it."""
         self.sent = SentVoice()
         """The last that left, for who would know our own voice again."""
-        self.recording: Tap | None = None
-        """Is told the same, and when; None: the call is not recorded."""
 
     # --- the peer's side --------------------------------------------------------------------------
 
@@ -65,10 +64,8 @@ class Playout:
             self.send_ahead(None)  # another peer has taken over
         taken = self._take_packet()
         packet = self.codec.silence if taken is None else taken.packet
-        if self.tap is not None:
-            self.tap(packet, self.codec)
-        if self.recording is not None:
-            self.recording.sent(packet, self.codec)
+        for tap in self.taps.all:
+            tap.sent(packet, self.codec)
         if taken is None or taken.phrase is None:
             if taken is None and self._queue:
                 self._run_dry(self._queue[0])
@@ -107,11 +104,11 @@ class Playout:
     def heard(self, packets: int) -> None:
         """The far end has played so many more of the packets that are in its buffer."""
         heard = [self._sent.popleft() for _ in range(min(packets, len(self._sent)))]
-        if self.recording is not None and heard:
-            self.recording.played(tuple(sent.packet for sent in heard), self.codec)
+        if self.taps.all and heard:
+            played = tuple(sent.packet for sent in heard)
+            for tap in self.taps.all:
+                tap.played(played, self.codec)
         for sent in heard:
-            if self.tap is not None:
-                self.tap(sent.packet, self.codec)
             if sent.phrase is not None:
                 sent.phrase.on_the_way -= 1
                 self._hear(sent.phrase)

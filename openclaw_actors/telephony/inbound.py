@@ -134,7 +134,7 @@ class InboundCalls:
         if desk is None or not carrier.abilities.takes_messages or not desk.has_carrier_record(refusal, callee):
             return None
         agent, own = admitted.profile.agent, desk.settings
-        message_id = desk.carrier_records(carrier.name, carrier_call_id, admitted.caller, callee, agent)
+        message_id = desk.carrier_tapes.begin(carrier.name, carrier_call_id, admitted.caller, callee, agent)
         _log.warning("the carrier takes a caller's message", carrier_call_id=carrier_call_id, voicemail_id=message_id)
         return carrier.record(message_id, own.greeting, own.max_seconds, round(own.silence_s))
 

@@ -129,7 +129,7 @@ class Trunk:
                 self._outcomes.on_verdict(self.carrier, what, told.call_id)
             case Recorded(recording_id):
                 if self._desk is not None:
-                    self._desk.carrier_told(told.call_id, recording_id)
+                    self._desk.carrier_tapes.told(told.call_id, recording_id)
             case StreamNews(state, ""):
                 _log.info("media stream", carrier_call_id=told.carrier_call_id, state=state)
             case StreamNews(_, error):

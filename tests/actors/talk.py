@@ -16,7 +16,8 @@ import numpy as np
 from openclaw_actors.actors.call import Services
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.loop_actor import LoopActor, stop
-from openclaw_actors.actors.switchboard import Places, Switchboard, SwitchboardBoard
+from openclaw_actors.actors.places import Places
+from openclaw_actors.actors.switchboard import Switchboard, SwitchboardBoard
 from openclaw_actors.engines.agent.parrot import ParrotEngine
 from openclaw_actors.engines.catalogue import Catalogue, Kind
 from openclaw_actors.engines.protocols import OWN_VOICE, AgentEngine, SttEngine, Transcript

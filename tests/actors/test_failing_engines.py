@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openclaw_actors.actors import agent as agent_module
-from openclaw_actors.actors.floor import NO_ANSWER
+from openclaw_actors.actors.own_voice import NO_ANSWER
 from openclaw_actors.engines.agent.parrot import ParrotEngine
 from openclaw_actors.errors import BrokenEngineError, TransientEngineError, UnsentEngineError
 from openclaw_actors.messages import SendText

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openclaw_actors.actors.admission import START, STRAINED_FOR_S, Load
-from openclaw_actors.actors.switchboard import RETRY_AFTER_S, Places
+from openclaw_actors.actors.places import RETRY_AFTER_S, Places
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
 

@@ -16,7 +16,7 @@ from openclaw_actors.testkit.speakers import silence, write_microphone
 from tests.browser.chromium import chromium_with_microphone
 from tests.calls.conftest import GREETING, QUESTION, words
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("patient_recogniser")]
+pytestmark = pytest.mark.browser
 
 OBJECTION = "What time is it now?"
 # espeak-ng speaks this for about half a minute: the second utterance surely falls into it, however slow the machine.

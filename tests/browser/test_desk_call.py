@@ -17,7 +17,7 @@ from tests.browser.axe import grave_faults
 from tests.browser.chromium import Browser
 from tests.calls.conftest import QUESTION, greeted
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("patient_recogniser")]
+pytestmark = pytest.mark.browser
 
 LONG_REPLY = "It is sunny in Paris. " + " ".join(
     f"District {number} has no cloud over the river." for number in range(20)

@@ -15,7 +15,7 @@ QUESTION = "What is the weather like in Paris today?"
 
 
 @pytest.fixture
-async def host(patient_recogniser):
+async def host():
     """It greets with one word, so that a test need not listen for long."""
     settings = embedded_settings()
     short = settings.agent.model_copy(update={"greeting": "Hello!"})
@@ -24,7 +24,7 @@ async def host(patient_recogniser):
 
 
 @pytest.fixture
-async def greeting_host(patient_recogniser):
+async def greeting_host():
     """It says all of GREETING, 2.3 s in espeak-ng's voice."""
     async with running_host() as running:
         yield running

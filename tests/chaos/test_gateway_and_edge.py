@@ -6,7 +6,7 @@ import edge_tts
 import pytest
 from pydantic import SecretStr
 
-from openclaw_actors.actors.floor import NO_ANSWER
+from openclaw_actors.actors.own_voice import NO_ANSWER
 from openclaw_actors.settings.sections import Agent, OpenClaw, Server, Settings, Stt, Tts
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.chaos.bench import PATIENT, words

@@ -56,7 +56,7 @@ async def test_real_calls_on_bad_lines_keep_the_same_promises_and_are_understood
     assert count("rtp_jitter_seconds_count") > jitters
 
 
-async def test_five_seconds_of_darkness_cost_the_caller_nothing_but_those(patient_recogniser):
+async def test_five_seconds_of_darkness_cost_the_caller_nothing_but_those():
     async with running_host() as host:
         survived = await short_outage(host, 5.0)
     assert survived.media_state == "connected", "6 s are worth a word to the operator"
@@ -64,7 +64,7 @@ async def test_five_seconds_of_darkness_cost_the_caller_nothing_but_those(patien
     assert survived.event_back_ms < 10_000
 
 
-async def test_a_line_that_stays_dark_ends_the_call_and_leaves_nothing(monkeypatch, patient_recogniser):
+async def test_a_line_that_stays_dark_ends_the_call_and_leaves_nothing(monkeypatch):
     """The caller's own side ends by itself: consent expires after 6 unanswered checks, here 0.5 s apart and not 5."""
     monkeypatch.setattr(ice, "CONSENT_INTERVAL", 0.5)
     async with running_host(embedded_settings().model_copy(update={"calls": Calls(no_media_timeout_s=2)})) as host:

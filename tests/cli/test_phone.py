@@ -89,6 +89,10 @@ async def test_setup_asks_for_all_of_it_and_hints_at_tunnels(run, twilio, tmp_pa
         PERSON,
         "",
         "+1555",
+        "yes",
+        "",
+        "21:00-09:00, sun 00:00-24:00",
+        "Europe/Berlin",
         "n",
     ]
     result = await run("setup", "--no-check", *EMBEDDED, *quiet, stdin="\n".join(answers) + "\n")
@@ -99,6 +103,9 @@ async def test_setup_asks_for_all_of_it_and_hints_at_tunnels(run, twilio, tmp_pa
     assert not twilio.requests, "it was not allowed to"
     written = tomllib.loads((tmp_path / "openclaw-actors.toml").read_text())
     assert written["numbers"] == {"allow_from": [PERSON], "outbound_prefixes": ["+1555"]}
+    assert written["voicemail"] == {
+        "enabled": True, "quiet_hours": ["21:00-09:00", "sun 00:00-24:00"], "time_zone": "Europe/Berlin",
+    }  # fmt: skip
 
 
 async def test_setup_tells_when_twilio_refuses(run, twilio):
@@ -156,7 +163,7 @@ async def test_doctor_finds_the_webhook_elsewhere_and_repairs_it_when_told(twili
     assert (await findings(settings))["twilio webhook"].status == "good"
 
 
-async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio, patient_recogniser):
+async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio):
     settings = settings_of(twilio)
     async with host_of(twilio, settings):
         found = await findings(settings, runs=True, fix=True)
@@ -179,7 +186,7 @@ async def test_doctor_looks_through_the_public_url_at_the_host_that_runs(twilio,
     ],
     ids=["a person", "busy", "failed"],
 )
-async def test_doctor_places_a_test_call(twilio, patient_recogniser, script, status, words):
+async def test_doctor_places_a_test_call(twilio, script, status, words):
     settings = settings_of(twilio)
     twilio.scripts[PERSON] = script
     async with host_of(twilio, settings):
@@ -292,7 +299,7 @@ async def test_setup_writes_another_carriers_account_and_points_the_number_here(
         assert secret not in result.output
 
 
-async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(other, patient_recogniser):
+async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(other):
     settings = settings_of(other)
     name = other.name
     found = await findings(settings)
@@ -317,7 +324,7 @@ async def test_doctor_looks_at_another_carrier_repairs_its_webhook_and_calls(oth
 # --- dial -----------------------------------------------------------------------------------------
 
 
-async def test_a_number_is_dialled_from_the_shell_and_followed_to_its_end(run, twilio, patient_recogniser):
+async def test_a_number_is_dialled_from_the_shell_and_followed_to_its_end(run, twilio):
     async with host_of(twilio, settings_of(twilio)) as running:
         words = ("dial", PERSON, "--mode", "notify", "--message", "It is done.", "--agent", "desk", "--from", NUMBER)
         result = await run(*words, "--follow", "--json", URL=running.url, TOKEN=API_TOKEN)

@@ -165,3 +165,19 @@ async def test_a_sender_has_the_names_that_the_direct_way_sets():
 async def test_a_sender_without_these_names_is_refused_in_words():
     with pytest.raises(RuntimeError, match=r'set webrtc\.rtp = "stock" until then'):
         send_directly(object(), object(), Pacer())
+
+
+async def test_what_is_kept_of_each_source_is_what_we_bound(receiver):
+    for kept in ("active_ssrc", "lsr", "lsr_time", "remote_streams"):
+        assert getattr(receiver, f"_RTCRtpReceiver__{kept}") == {}
+    assert receiver.transport._rtp_router.ssrc_table == {}
+    tap_receiver(receiver, lambda _: None, stock=True)
+    streams = receiver._RTCRtpReceiver__remote_streams
+    for source in (*range(12), 4, 11):
+        streams[source] = source
+    assert list(streams) == list(range(4, 12)), "the latest eight"
+
+
+def test_closing_stops_the_sockets_last():
+    source = inspect.getsource(RTCPeerConnection.close)
+    assert source.index("await transceiver.stop()") < source.index("receiver.transport.transport.stop()")

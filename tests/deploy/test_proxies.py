@@ -20,7 +20,7 @@ from openclaw_actors.testkit.providers.twilio.account import FakeTwilio
 from openclaw_actors.testkit.waiting import CallEndedError
 from tests.conftest import needs_program
 from tests.docs.examples import DOCS, of_page
-from tests.phone.conftest import API_TOKEN, PhoneHost, fresh, lasting_host
+from tests.phone.conftest import API_TOKEN, PhoneHost, fresh, phone_host
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,7 +52,7 @@ def snippet(page: str, language: str) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_host():
     server = Server(port=0, public_url=f"https://{NAME}", trusted_proxies=("127.0.0.1",))
-    async with lasting_host(FakeTwilio(f"https://{NAME}"), server=server) as host:
+    async with phone_host(FakeTwilio(f"https://{NAME}"), server=server) as host:
         yield host
 
 

@@ -72,7 +72,7 @@ def test_each_command_of_the_page_is_one_with_such_options():
     commands = get_command(app).commands
     lines = [line.strip() for text in examples("sh") for line in text.replace("\\\n", " ").splitlines()]
     called = [line.split() for line in lines if line.startswith("openclaw-actors ")]
-    assert {words[1] for words in called} == {"setup", "doctor"}
+    assert {words[1] for words in called} == {"setup", "serve", "doctor"}
     for _, name, *rest in called:
         known = {option for each in commands[name].params for option in each.opts}
         assert {word for word in rest if word.startswith("--")} <= known, name

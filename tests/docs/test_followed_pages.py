@@ -54,6 +54,7 @@ def environ(url, tmp_path):
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "OPENCLAW_ACTORS_URL": url,
+        "XDG_DATA_HOME": str(tmp_path / "data"),
     }
 
 

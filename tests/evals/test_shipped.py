@@ -25,7 +25,7 @@ from tests.evals.samples import script
 QUICK = {"listen": {"greeting_s": 0, "quiet_s": 0.5}}
 PAGE = Path(__file__).parents[2] / "docs" / "evals.md"
 
-pytestmark = pytest.mark.usefixtures("flite", "patient_recogniser")
+pytestmark = pytest.mark.usefixtures("flite")
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ QUESTION = "What is the weather like in Paris today?"
 
 
 @pytest.fixture
-async def host(gateway, patient_recogniser):
+async def host(gateway):
     settings = embedded_settings()
     agent = settings.agent.model_copy(
         update={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -98,7 +99,7 @@ def test_an_agent_whose_caller_has_stopped_is_kept_for_two_seconds_only():
 def test_music_on_hold_is_heard_as_the_caller_hears_it_and_a_broken_packet_is_left_out():
     audience, notes, playout = Audience(), Notes(), Playout(OPUS, lambda: None)
     audience.add(notes)
-    playout.tap = audience.agent
+    playout.taps.add(SimpleNamespace(sent=audience.agent))
     playout.hold((*packets(523, 0.5), b"\xff\xff\xff"))
     for _ in range(100):
         playout.next_packet()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -246,3 +248,17 @@ def test_no_interleaving_loses_repeats_or_reorders_a_packet_that_is_heard(steps)
     for move in spoken:
         heard = [packet for packet in far.heard if packet.startswith(f"{move.turn}.{move.index}.".encode())]
         assert len(heard) == 7, "what is told as spoken was heard whole"
+
+
+def test_who_taps_the_call_hears_what_was_played_and_not_what_was_sent(far):
+    tapped = []
+    tap = SimpleNamespace(played=lambda packets, codec: tapped.append((packets, codec.name)))
+    far.playout.taps.add(tap)
+    far.playout.release(1)
+    far.playout.add(speech(1, 0, [b"a", b"b", b"c"]))
+    far.fill(3)
+    assert tapped == []
+    far.play(2)
+    far.playout.taps.remove(tap)
+    far.play(1)
+    assert tapped == [((b"a", b"b"), "pcmu")]

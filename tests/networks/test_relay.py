@@ -53,9 +53,7 @@ def relayed(turn: Turn, **changes: object):
 
 
 @pytest.mark.browser
-async def test_a_browser_that_may_only_use_a_relay_is_understood_and_answered(
-    turn, chromium, flite, tmp_path, patient_recogniser
-):
+async def test_a_browser_that_may_only_use_a_relay_is_understood_and_answered(turn, chromium, flite, tmp_path):
     microphone = tmp_path / "microphone.wav"
     write_microphone(microphone, silence(4.0), flite(QUESTION), silence(30))
     async with (

@@ -12,7 +12,6 @@ import pytest
 from pydantic import SecretStr
 
 from openclaw_actors.client import Client
-from openclaw_actors.engines.stt import pocketsphinx
 from openclaw_actors.messages import Event
 from openclaw_actors.settings.sections import Auth, Numbers, Outbound, Plivo, Settings, Telnyx, Twilio
 from openclaw_actors.testkit.host import RunningHost, embedded_settings, running_host
@@ -119,7 +118,7 @@ def phone_settings(
 
 @asynccontextmanager
 async def phone_host(over: FakeCarrier | None = None, **changes: Any) -> AsyncIterator[PhoneHost]:
-    """Start both; ``changes`` are sections of the settings."""
+    """Start both; ``changes`` are sections of the settings. It takes 2 s, so tests share one, by way of ``fresh``."""
     async with over or FakeTwilio() as carrier:
         settings = phone_settings(carrier)
         async with running_host(settings.model_copy(update=changes)) as running:
@@ -132,15 +131,6 @@ async def phone_host(over: FakeCarrier | None = None, **changes: Any) -> AsyncIt
                 finally:
                     stop()
                     await settle(host)
-
-
-@asynccontextmanager
-async def lasting_host(carrier: FakeCarrier | None = None, **changes: Any) -> AsyncIterator[PhoneHost]:
-    """One for all tests of a file, as each needs 2 s to start; to be used by way of ``fresh``."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pocketsphinx, "_DEADLINE_S", 20.0)  # as patient_recogniser, for more than one test
-        async with phone_host(carrier, **changes) as host:
-            yield host
 
 
 @asynccontextmanager
@@ -168,6 +158,6 @@ async def settle(host: PhoneHost) -> None:
 
 
 @pytest.fixture
-async def phone(patient_recogniser):
+async def phone():
     async with phone_host() as host:
         yield host

@@ -16,7 +16,7 @@ from tests.phone.conftest import PERSON, phone_host
 ONE_MINUTE = Numbers(allow_from=(PERSON,), minutes_per_day=1)
 
 
-async def test_calls_are_ended_when_the_day_is_used_up_and_no_new_ones_are_taken(patient_recogniser):
+async def test_calls_are_ended_when_the_day_is_used_up_and_no_new_ones_are_taken():
     async with phone_host(numbers=ONE_MINUTE) as phone:
         numbers = phone.running.host.phone.numbers
         numbers.remember(time.monotonic(), 59.0)
@@ -30,7 +30,7 @@ async def test_calls_are_ended_when_the_day_is_used_up_and_no_new_ones_are_taken
                 pass
 
 
-async def test_minutes_and_calls_of_before_a_restart_count(tmp_path, patient_recogniser):
+async def test_minutes_and_calls_of_before_a_restart_count(tmp_path):
     store = StoreSettings(url=f"sqlite:///{tmp_path}/calls.db")
     numbers = Numbers(allow_from=(PERSON,), outbound_per_hour=1)
     async with phone_host(numbers=numbers, store=store) as phone:

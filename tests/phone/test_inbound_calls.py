@@ -18,7 +18,7 @@ from openclaw_actors.testkit.providers.plan import StubPlan
 from openclaw_actors.testkit.resources import back_to, settled
 from openclaw_actors.testkit.waiting import CallEndedError
 from tests.calls.conftest import QUESTION, words
-from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, lasting_host
+from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, phone_host
 
 LONG = "I will now tell you a rather long story about a fox who lived in a wood and was never in a hurry."
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_host():
-    async with lasting_host() as host:
+    async with phone_host() as host:
         yield host
 
 
@@ -47,7 +47,7 @@ async def stub():
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hearing_host(stub):
     ears = Stt(engines=("openai",), openai=OpenAiStt(base_url=stub.base_url, api_key="stub"))
-    async with lasting_host(stt=ears) as host:
+    async with phone_host(stt=ears) as host:
         yield host
 
 
@@ -67,7 +67,7 @@ async def hearing(stub, hearing_host):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def guarded_host(stub):
     ears = Stt(engines=("openai",), openai=OpenAiStt(base_url=stub.base_url, api_key="stub"))
-    async with lasting_host(stt=ears, numbers=Numbers(allow_from=(PERSON,), pin="1234")) as host:
+    async with phone_host(stt=ears, numbers=Numbers(allow_from=(PERSON,), pin="1234")) as host:
         yield host
 
 

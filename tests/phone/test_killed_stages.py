@@ -51,6 +51,7 @@ async def ask(phone: PhoneHost, question, line: Line, stage: str) -> None:
         await utterance.done
         await line.wait_voice(15, after=utterance.ended_at)
         await line.wait_silence()
+        await phone.waits.until(lambda _: phone.said(call_id).endswith("milliseconds"), 20, "the answer to its end")
     heard = phone.said(call_id, "user")
     milliseconds = int(re.search(r"(\d+) milli", heard)[1])
     # A little before the voice and up to the likely end after it are sent along.
@@ -64,23 +65,23 @@ def begun_by(phone: PhoneHost, line: Line):
     return next((e for e in phone.told("call.initiated") if e.data["carrier_call_id"] == line.call_sid), None)
 
 
-async def listen(phone: PhoneHost, greeting: str, line: Line, stage: str) -> None:
-    """Be greeted; the stage dies in mid-sentence."""
+async def listen(phone: PhoneHost, greeting: str, line: Line, stage: str) -> float:
+    """Be greeted; the stage dies in mid-sentence. Returns how many seconds of our voice the carrier has played."""
     async with line:
         initiated = await phone.waits.until(lambda _: begun_by(phone, line), 10, "the call's beginning")
         call_id = initiated.call_id
-        began = await line.wait_voice()
+        await line.wait_voice()
         await line.wait(0.5)
         kill_stage(call_id, stage)
         await phone.until_told("call.stage.restarted", call_id)
-        silent_at = await line.wait_silence()
+        await line.wait_silence()
+        await phone.until_told("call.transcript", call_id)
     lines = [(each.data["text"], each.data["cut"]) for each in phone.told("call.transcript", call_id)]
     assert lines == [(greeting, False)], stage
-    # The greeting lasts 2.3 s in espeak-ng's voice; said anew from its beginning it would last 0.5 s longer.
-    assert 1.8 < silent_at - began < 2.7, stage
     assert not line.stream.clears, "the carrier had some of it, and played on"
     if max(line.stream.pacing.lags) < 0.2:  # else this process stood still for half of what is sent ahead
         assert not [gap for gap in line.stream.gaps if gap < 0.3], "the caller hears no gap"
+    return line.stream.sound_played / 8_000
 
 
 async def test_a_stage_killed_while_the_caller_speaks_costs_no_word_of_the_answer(flite):
@@ -98,5 +99,10 @@ async def test_a_stage_killed_while_the_agent_speaks_costs_no_phrase_and_repeats
     greeting = "Hello! How can I help you today?"
     agent = embedded_settings().agent.model_copy(update={"greeting": greeting})
     async with phone_host(agent=agent) as phone, asyncio.TaskGroup() as group:
-        for stage in STAGES:
-            group.create_task(listen(phone, greeting, Line(phone.twilio.exchange, PERSON), stage))
+        calls = {
+            stage: group.create_task(listen(phone, greeting, Line(phone.twilio.exchange, PERSON), stage))
+            for stage in STAGES
+        }
+    # It lasts 2.3 s in espeak-ng's voice, and half a second more where it is begun anew.
+    played = {stage: call.result() for stage, call in calls.items()}
+    assert max(played.values()) - min(played.values()) < 0.1, played

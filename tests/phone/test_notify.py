@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from openclaw_actors.settings.sections import Outbound
 from openclaw_actors.testkit.providers.carrier.script import Script
-from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, lasting_host, phone_host
+from tests.phone.conftest import GREETING, PERSON, PhoneHost, fresh, phone_host
 
 MESSAGE = "The parcel has come."
 LEFT = "Please call back."
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_that_leaves_messages():
-    async with lasting_host(outbound=LEAVE) as host:
+    async with phone_host(outbound=LEAVE) as host:
         yield host
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_that_hangs_up():
-    async with lasting_host(outbound=HANG_UP) as host:
+    async with phone_host(outbound=HANG_UP) as host:
         yield host
 
 
@@ -56,7 +56,7 @@ async def answered_by(phone: PhoneHost, what: str, **order: str) -> tuple[str, s
     return phone.said(call["id"]).removeprefix(GREETING).strip(), reason
 
 
-async def test_a_message_is_said_and_the_call_ends(flite, patient_recogniser):
+async def test_a_message_is_said_and_the_call_ends(flite):
     speech = flite("hello who is speaking please")
     async with phone_host() as phone:
         call = await phone.client.place(PERSON, mode="notify", message=MESSAGE)

@@ -23,7 +23,7 @@ from openclaw_actors.testkit.providers.telnyx.account import FakeTelnyx
 from openclaw_actors.testkit.waiting import CallEndedError
 from tests.calls.conftest import QUESTION, words
 from tests.media.test_tones import detected
-from tests.phone.conftest import GREETING, PERSON, fresh, lasting_host
+from tests.phone.conftest import GREETING, PERSON, fresh, phone_host
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +41,7 @@ def name(request):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_host(name):
     """The recogniser is real; numbers of the same country may be called, and machines are told from people."""
-    async with lasting_host(
+    async with phone_host(
         CARRIERS[name](),
         numbers=Numbers(allow_from=(PERSON,), outbound_per_hour=1000),
         outbound=Outbound(answering_machine="leave_message", machine_message=LEFT),
@@ -61,7 +61,7 @@ async def hearing_host(name):
     async with OpenAiStub() as stub:
         stub.plan = StubPlan(transcript="No, wait, what about tomorrow?")
         ears = Stt(engines=("openai",), openai=OpenAiStt(base_url=stub.base_url, api_key="stub"))
-        async with lasting_host(CARRIERS[name](), stt=ears) as host:
+        async with phone_host(CARRIERS[name](), stt=ears) as host:
             yield host
 
 

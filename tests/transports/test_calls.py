@@ -20,6 +20,7 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import OPUS, PCMU
 from openclaw_actors.settings.sections import Limits, WebRtc
 from openclaw_actors.testkit.lossy import Impairment, LossyLink
+from openclaw_actors.transports.webrtc import aiortc_private, peer
 from openclaw_actors.transports.webrtc.peer import WebRtcPeer, check_offer
 
 from .conftest import CALLER_HZ, HOST_HZ, Tone, loudness, pitch
@@ -317,6 +318,30 @@ async def test_twenty_calls_leave_no_thread_no_task_and_no_socket(make_call):
     assert process.num_fds() <= files
 
 
+async def test_the_sockets_are_closed_also_where_a_part_of_the_connection_hangs(make_call, monkeypatch):
+    """aiortc closes them last. Here its reports have ended by a fault, and its closing waits for their end for ever."""
+    monkeypatch.setattr(peer, "_CLOSE_S", 0.2)
+    monkeypatch.setattr(aiortc_private, "_STOP_S", 0.2)
+    call = make_call(settings=WebRtc(udp_port_range=free_range(2)))
+    await call.connect()
+    (receiver,) = call.peer._connection.getReceivers()
+    (sender,) = call.peer._connection.getSenders()
+
+    async def fail(_: object) -> None:
+        raise ValueError("a report is too long")
+
+    receiver._send_rtcp = fail
+    reports = receiver._RTCRtpReceiver__rtcp_task
+    await asyncio.wait({reports}, timeout=10)
+    assert isinstance(reports.exception(), ValueError)
+    await call.peer.aclose()
+    async with asyncio.timeout(5):
+        while not all(_is_free(port) for port in ports_of(call.answer)):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
+        await sender._RTCRtpSender__rtp_exited.wait()
+        await sender._RTCRtpSender__rtcp_exited.wait()
+
+
 async def test_a_call_holds_no_thread_of_the_host(make_call):
     """The client, in this process, has a decoder's thread; the peer has none."""
     call = make_call()
@@ -339,8 +364,8 @@ async def test_a_closed_peer_keeps_nothing_of_its_connection(make_call):
 
 
 async def test_closing_twice_or_unused_is_nothing_special(make_call):
-    peer = WebRtcPeer(WebRtc(), Limits())
-    await asyncio.gather(peer.aclose(), peer.aclose())
+    unused = WebRtcPeer(WebRtc(), Limits())
+    await asyncio.gather(unused.aclose(), unused.aclose())
     call = make_call()
     await call.connect()
     await asyncio.gather(call.peer.aclose(), call.peer.aclose())

@@ -163,8 +163,9 @@ def test_a_source_that_is_not_known_goes_the_stock_way_until_it_is():
     assert wire.take(wire.datagram(packet(2))) is False, "nor before the keys are there"
 
 
-async def test_a_caller_who_changes_the_source_with_each_packet_is_reported_on_and_closed(make_call):
-    call = make_call()
+@pytest.mark.parametrize("road", ["direct", "stock"])
+async def test_a_caller_who_changes_the_source_with_each_packet_is_reported_on_and_closed(make_call, road):
+    call = make_call(settings=WebRtc(rtp=road))
     await call.connect()
     await call.listener.hears(5)
     sender = call.client.pc.getSenders()[0]
@@ -172,7 +173,12 @@ async def test_a_caller_who_changes_the_source_with_each_packet_is_reported_on_a
     for _ in range(90):
         sender._ssrc = (sender._ssrc + 1) & 0xFFFF_FFFF
         await call.listener.hears(1)
-    assert len(receiver._RTCRtpReceiver__remote_streams) <= 9
+    for kept in (
+        receiver._RTCRtpReceiver__remote_streams,
+        receiver._RTCRtpReceiver__active_ssrc,
+        receiver.transport._rtp_router.ssrc_table,
+    ):
+        assert len(kept) == 8, "of the latest alone"
     reports = receiver._RTCRtpReceiver__rtcp_task
     await call.listener.hears(100)  # a report is sent about once a second
     assert not reports.done()

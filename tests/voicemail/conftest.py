@@ -84,7 +84,7 @@ async def seed(phone: PhoneHost, state: str, **values: object) -> str:
         }
     )
     await phone.running.host.store.voicemails.add(record)
-    phone.running.host.desk._changed.set()
+    phone.running.host.desk.rounds.look_again()
     return record.id
 
 
@@ -95,7 +95,7 @@ async def answered_message(phone: PhoneHost, speech: Speech) -> str:
     write_message(speech.pcm, phone.running.host.desk.book.sound(voicemail_id))
     desk = phone.running.host.desk
     await asyncio.sleep(0)
-    while voicemail_id not in {each.id for each in desk._waiting}:  # noqa: ASYNC110 - no event tells of a look
+    while voicemail_id not in {each.id for each in desk.rounds.waiting}:  # noqa: ASYNC110 - no event tells of a look
         await asyncio.sleep(0.01)
     return voicemail_id
 
@@ -118,7 +118,7 @@ def message(flite):
 @contextlib.contextmanager
 def at(moment: float, desk: Any):
     """Let the voicemail's clock show ``moment``, seconds of the epoch."""
-    clocks = (desk, desk.secretary, desk.callbacks)
+    clocks = (desk, desk.rounds, desk.secretary, desk.callbacks, desk.carrier_tapes)
     before = [each._now for each in clocks]
     for each in clocks:
         each._now = lambda: moment

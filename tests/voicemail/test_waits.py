@@ -38,7 +38,7 @@ async def test_nobody_is_called_in_quiet_hours_in_a_night_in_which_clocks_change
             assert (record["state"], record["next_attempt_at"]) == ("due", "2026-03-29T06:00:00.000Z")
             assert phone.twilio.calls == []
         with at(datetime(2026, 3, 29, 6, 0, 1, tzinfo=UTC).timestamp(), desk):  # eight, an hour earlier than before
-            desk._changed.set()
+            desk.rounds.look_again()
             await until_told_of(phone, "callback.completed", voicemail_id)
 
 

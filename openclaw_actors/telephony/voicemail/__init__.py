@@ -31,5 +31,6 @@ A number is called when nothing of its is being prepared, so two messages are an
 a call-back is due hears its answer then; one that is being dialled is hung up for it.
 
 - ``states.py``: the rules, pure. ``book.py``: taking messages. ``secretary.py``: understanding and answering them.
-- ``callbacks.py``: calling. ``desk.py``: who does what next, and what the API asks.
+- ``carrier_tapes.py``: what a carrier records in our place. ``callbacks.py``: calling.
+- ``rounds.py``: who does what next. ``desk.py``: all of it, as the rest of the host sees it.
 """

@@ -62,7 +62,7 @@ class Book:
         self._hub = hub
         self._render = render
         self.changed = changed
-        self._folder = _folder(settings)
+        self._folder = sound_folder(settings)
         self._pool = ThreadPoolExecutor(1, "messages")
         self._lines: dict[tuple[str, str], tuple[bytes, ...]] = {}
         self._tones: dict[str, tuple[bytes, ...]] = {}
@@ -327,7 +327,7 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _folder(settings: Settings) -> Path:
+def sound_folder(settings: Settings) -> Path:
     """Where the sound is: beside SQLite's file, unless the settings say otherwise."""
     if settings.voicemail.dir:
         return Path(settings.voicemail.dir)

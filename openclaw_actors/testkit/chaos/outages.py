@@ -208,7 +208,7 @@ async def _nothing_serves(stage: Stage, route: Route, fault: Fault) -> None:
 async def _apology(fire: Bench) -> tuple[bytes, ...]:
     """The clip of the host, once it has been rendered."""
     async with asyncio.timeout(10):
-        while not (clip := fire.running.host.apologies.get(OPUS.name)):  # noqa: ASYNC110 - no event tells of it
+        while not (clip := fire.running.host.ready_lines.apologies.get(OPUS.name)):  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.05)
     return clip
 

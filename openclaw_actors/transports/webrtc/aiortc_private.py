@@ -11,6 +11,8 @@ What is done with them:
   pacer to the socket, in one call each. What they are not made for (the first packet of a source, RTCP, DTLS) goes
   the stock way.
 - ``RTCRtpSender`` keeps what the far end reports of our sound in its ``stats``; ``getStats`` would add much else.
+- What ``RTCRtpReceiver`` and its router keep of each source (SSRC) is bounded: it only grows.
+- ``RTCPeerConnection.close`` waits for each part in its turn: `close` waits for so long, and closes the sockets.
 - ``RTCIceGatherer`` and ``RTCIceTransport`` keep their aioice connection as ``_connection``; ice.py guards it.
 """
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from struct import Struct, unpack_from
 from typing import Any, Protocol
@@ -34,7 +36,7 @@ from aiortc.stats import RTCRemoteInboundRtpStreamStats
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
-from openclaw_actors.transports.webrtc.ice import send_datagram
+from openclaw_actors.transports.webrtc.ice import close_sockets, send_datagram
 from openclaw_actors.transports.webrtc.pacer import Pacer
 
 log = get_logger(__name__)
@@ -46,6 +48,7 @@ _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
 _CODECS = "_RTCRtpReceiver__codecs"
 _STREAMS = "_RTCRtpReceiver__remote_streams"
+_OF_EACH_SOURCE = ("_RTCRtpReceiver__active_ssrc", "_RTCRtpReceiver__lsr", "_RTCRtpReceiver__lsr_time", _STREAMS)
 _SENDER = "_RTCRtpSender__"
 
 _HEADER = Struct("!BBHLL")
@@ -56,9 +59,20 @@ _MARKER = 0x80
 _MOST_SOURCES = 8
 """A browser changes its source when it changes its microphone. aiortc remembers each and reports on all of them: at 60
 the report is longer than SRTP holds, the task that sends it ends, and the connection never closes."""
+_STOP_S = 1.0
+"""For what needs to be stopped beside a part that hangs: each is a datagram or two to the far end."""
 _SR_EVERY = 25
 """Packets, half a second: so often the numbers of aiortc's sender reports are brought up to date. A report is a pair of
 clocks that were read at once, so an older pair is as true."""
+
+
+class _Latest(dict[int, Any]):
+    """In place of what is kept of each source: of the latest _MOST_SOURCES alone."""
+
+    def __setitem__(self, source: int, kept: Any) -> None:
+        if len(self) >= _MOST_SOURCES and source not in self:
+            del self[next(iter(self))]
+        super().__setitem__(source, kept)
 
 
 class _Tap:
@@ -110,7 +124,11 @@ def tap_receiver(
         stock: packets pass aiortc's own jitter buffer first.
         clock: monotonic seconds.
     """
-    _require(receiver, _JITTER_BUFFER, _DECODER_QUEUE)
+    _require(receiver, _JITTER_BUFFER, _DECODER_QUEUE, *_OF_EACH_SOURCE)
+    for kept in _OF_EACH_SOURCE:
+        setattr(receiver, kept, _Latest(getattr(receiver, kept)))
+    router = receiver.transport._rtp_router  # noqa: SLF001 - this file's office
+    router.ssrc_table = _Latest(router.ssrc_table)
     if not stock:
         setattr(receiver, _JITTER_BUFFER, _Tap(sink, clock))
     setattr(receiver, _DECODER_QUEUE, _DecoderQueue(sink, clock))
@@ -148,8 +166,6 @@ class DirectReceiver:
         statistics = self._streams.get(source)
         srtp = self._receiver.transport._rx_srtp  # noqa: SLF001 - this file's office
         if statistics is None or kind & ~_MARKER not in self._codecs or srtp is None:
-            while len(self._streams) > _MOST_SOURCES:
-                del self._streams[next(iter(self._streams))]
             return False
         if not self._receiver._enabled:  # noqa: SLF001 - as above
             return True
@@ -292,11 +308,49 @@ def receiver_report(peer: RTCPeerConnection) -> RTCRemoteInboundRtpStreamStats |
 
 def ice_connections(peer: RTCPeerConnection) -> list[aioice.Connection]:
     """The aioice connections of a peer, each once: one when everything is bundled."""
+    gatherers = [transport.transport.iceGatherer for transport in _transports(peer)]
+    return list(dict.fromkeys(gatherer._connection for gatherer in gatherers))  # noqa: SLF001 - this file's office
+
+
+async def close(peer: RTCPeerConnection, seconds: float) -> None:
+    """Close a peer and its sockets, whatever hangs; never raises.
+
+    ``RTCPeerConnection.close`` stops one part behind the other, the sockets last: one that hangs or fails would leave
+    them open for good. What has not come to its end after ``seconds`` is left behind.
+    """
+    try:
+        if not await _in_time(peer.close(), seconds):
+            media = [part for line in peer.getTransceivers() for part in (line.receiver, line.sender)]
+            await asyncio.gather(*(_in_time(part.stop(), _STOP_S) for part in media))
+            for transport in _transports(peer):
+                await _in_time(transport.stop(), _STOP_S)
+                await _in_time(transport.transport.stop(), _STOP_S)
+    finally:
+        for connection in ice_connections(peer):
+            close_sockets(connection)
+
+
+async def _in_time(stops: Coroutine[Any, Any, None], seconds: float) -> bool:
+    """Whether it has come to its end; what takes longer is cancelled, and not waited for."""
+    task = asyncio.create_task(stops)
+    part = getattr(stops, "__qualname__", "")
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+        log.warning("a part of a connection does not close in time", part=part, seconds=seconds)
+        return False
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("a part of a connection does not close", part=part, error=repr(error))
+    return error is None
+
+
+def _transports(peer: RTCPeerConnection) -> list[RTCDtlsTransport]:
+    """The DTLS transports of a peer, each once."""
     transports = [receiver.transport for receiver in peer.getReceivers()]
     if peer.sctp is not None:
         transports.append(peer.sctp.transport)
-    gatherers = [transport.transport.iceGatherer for transport in transports]
-    return list(dict.fromkeys(gatherer._connection for gatherer in gatherers))  # noqa: SLF001 - this file's office
+    return list(dict.fromkeys(transports))
 
 
 def _require(owner: object, *names: str) -> None:

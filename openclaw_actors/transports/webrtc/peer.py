@@ -19,6 +19,7 @@ from openclaw_actors.transports.line_quality import Leg, LineQuality
 from openclaw_actors.transports.peer import PacketSource, PeerListener, no_transfer
 from openclaw_actors.transports.webrtc.aiortc_private import (
     DirectReceiver,
+    close,
     ice_connections,
     receiver_report,
     send_directly,
@@ -259,13 +260,7 @@ class WebRtcPeer:
             self._outbound.source = None
         self._events.close()
         if self._connection is not None:
-            try:
-                async with asyncio.timeout(_CLOSE_S):
-                    await self._connection.close()
-            except TimeoutError:
-                log.warning("connection did not close in time", seconds=_CLOSE_S)
-            except Exception:  # what aiortc can't close is lost, but the call's end must go on
-                log.exception("connection did not close")
+            await close(self._connection, _CLOSE_S)
         # A closed peer is kept for as long as its session's address is known; what it was made of need not be.
         self._connection = self._source = self._listener = None
         self._outbound = self._inbound = self._guard.direct = None

@@ -183,7 +183,8 @@ class StreamClient:
         """Sound to be played, in base64."""
         sound, now = base64.b64decode(payload, validate=True), time.monotonic()
         if self._dry_since:
-            self.gaps.append(now - self._dry_since)
+            if now > self._dry_since:  # else the last of it is still being played
+                self.gaps.append(now - self._dry_since)
             self._dry_since = 0.0
         self.arrivals.append(now)
         self._buffer += sound
