@@ -6,6 +6,8 @@ Who there is
     A *host* (host_actor.py) is a detached Ray actor: one process that runs the ordinary Host, with its own HTTP port
     and range of UDP ports. Ray starts it anew when it dies. Its name is in every id that it gives away
     (names.py: calls, sessions, resume tokens), so nobody keeps a directory.
+    An *engine actor* (engine_service.py) is a recogniser or a voice that all hosts ask, if ``[cluster] engines`` says
+    so: the same engine, with its worker processes, that a host has for itself.
     A *front* (front.py) is the process of ``serve``, on each machine. It holds no calls: it passes requests on.
 
 What they say to each other
@@ -13,6 +15,7 @@ What they say to each other
     ``close``, ``leave``. front → host, by HTTP to its port: each request as it came, with a proof that a front sends it
     (api/member.py); streams last as long as their readers. HTTP, and not the handle, because half of the requests
     are streams anyway, a client that leaves is noticed, and it goes on while Ray's head is away.
+    host → engine actor, by handle (engine_pool.py): ``greet``, ``transcribe``, ``speak``.
     host → database: records, keys, used tokens, and a lock that is free when the process is dead (store/claims.py).
 
 States of a host, as a front sees it (roster.py)
@@ -23,6 +26,7 @@ What may fail, and what comes of it
     webhooks by any other host within 20 s (Host.bury_lost), which needs both the free lock and Ray's word. A page
     redials with its resume token, a carrier asks what follows (``/voice/again``): the conversation goes on elsewhere
     from the records (actors/recall.py). Calls of other hosts notice nothing.
+    An engine actor dies: another is asked, or this one when Ray has it again; past its deadline the stage has failed.
     A front dies: calls go on; the machine's next ``serve`` finds the hosts again. On one machine without
     ``cluster.address`` the cluster is the front's own and ends with it.
     Ray's head is away: calls, commands and reading go on; new calls are refused with 503 ``head_away`` and Retry-After.

@@ -106,8 +106,8 @@ class HostActor:
         # Only here: a front, which makes hosts, needs none of the media libraries.
         from openclaw_actors.host import Host  # noqa: PLC0415 - see above
 
-        host = Host(settings, member=member, engine_maker=self._engine_maker())
         try:
+            host = Host(settings, member=member, engine_maker=self._engine_maker())
             await host.start()
         except Exception as error:
             self._fault = str(error) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,8 @@ def begin(settings: Cluster) -> Runtime:
         os.environ.update({name: value for name, value in _OF_ONE_MACHINE.items() if name not in os.environ})
         ray.init(
             address="local",
-            num_cpus=max(settings.workers, os.cpu_count() or 1),
+            num_cpus=max(os.cpu_count() or 1, _cpus_of_engines(settings)),
+            resources={settings.engine_resource: 1.0} if settings.engine_resource else None,
             object_store_memory=_OBJECTS_BYTES,
             include_dashboard=False,
             log_to_driver=True,
@@ -97,3 +99,8 @@ def begin(settings: Cluster) -> Runtime:
     context = ray.get_runtime_context()
     address = "127.0.0.1" if own else ray.util.get_node_ip_address()
     return Runtime(ray, context.get_node_id(), address, own)
+
+
+def _cpus_of_engines(settings: Cluster) -> int:
+    """On a machine by itself engines that are shared are wanted here, however few its cores: hosts count for none."""
+    return math.ceil(settings.engines * len(settings.shared) * settings.engine_cpus)

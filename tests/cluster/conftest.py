@@ -208,5 +208,5 @@ async def cluster() -> AsyncIterator[Cluster]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests here that start a cluster run in the step of their own."""
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        if "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("nodes"):
             item.add_marker("cluster")

@@ -1,11 +1,9 @@
-"""Nodes of Ray as an operator starts them: `ray start`, each with an address of its own on this machine's loopback.
-
-Each is a group of processes; killed as one, as a machine that loses its power.
-"""
+"""A cluster as an operator starts it: `ray start --head`, machines that join, a Redis; each at a loopback address."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,13 +16,17 @@ from pathlib import Path
 
 import psutil
 
+from openclaw_actors.testkit.host import HostProcess
 from tests.conftest import needs_program
 
 OBJECT_STORE = 100_000_000
 """Bytes: half a minute of speech is one."""
 
+APART = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+"""Before a command: it sees no processes but its own, which all end with it. Ray looks for its own programs, and takes
+another machine's for this one's."""
 HEAD_IP = "127.0.0.2"
-"""The first node that joins has 127.0.0.1: there a program looks for its own node, if the head is on loopback."""
+"""Of the head. Ray takes 127.0.0.1 for another name of the machine's own address, which is not loopback."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -60,11 +62,11 @@ class Node:
         self._log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*command, "--block"],
+                [*APART, *command, "--block"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **QUIET, **environ},
+                env={**os.environ, **environ},
                 start_new_session=True,
             )
 
@@ -97,7 +99,7 @@ class Node:
 
 
 class Nodes:
-    """A cluster: a head, and whatever joins it.
+    """A cluster: a head, and machines that join it.
 
     Args:
         folder: of sockets and logs; its path must be short.
@@ -107,9 +109,11 @@ class Nodes:
     def __init__(self, folder: Path, redis: str = "") -> None:
         self.port = free_port()
         self.head: Node | None = None
-        self.workers: list[Node] = []
         self._folder = folder
-        self._environ = {"RAY_REDIS_ADDRESS": redis} if redis else {}
+        self.environ = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), **QUIET}
+        """What who joins needs in its environment."""
+        if redis:
+            self.environ["RAY_REDIS_ADDRESS"] = redis
 
     @property
     def address(self) -> str:
@@ -122,31 +126,33 @@ class Nodes:
         self.head = self._start("head", HEAD_IP, options)
         self.head.wait_started()
 
-    def join(self, cpus: int, *options: str) -> str:
-        """A further node with so many CPUs; its IP address. The first is that of this process."""
-        ip = f"127.0.0.{3 + len(self.workers)}" if self.workers else "127.0.0.1"
-        node = self._start(
-            f"node{len(self.workers)}", ip, [f"--address={self.address}", f"--num-cpus={cpus}", *options]
-        )
-        node.wait_started()
-        self.workers.append(node)
-        return ip
+    def machine(self, config: str, ip: str = "127.0.0.3") -> HostProcess:
+        """A machine that joins and serves; an async context. It ends as one: `stop`, or with the context.
+
+        Args:
+            config: the TOML text of its settings.
+            ip: where it is.
+        """
+        log = self._folder.with_name(f"{self._folder.name}-{ip}.log")
+        log.touch()
+        joins = {"RAY_HEAD": self.address, "NODE_IP": ip, "JOIN_LOG": str(log)}
+        return HostProcess(config, self.environ | joins, start_timeout_s=150, module="tests.cluster.machine")
 
     def _start(self, name: str, ip: str, options: list[str]) -> Node:
         command = [ray_program(), "start", f"--node-ip-address={ip}", f"--object-store-memory={OBJECT_STORE}", *options]
         if "--head" in options:
             command.append(f"--temp-dir={self._folder}")
-        return Node(command, self._environ, self._folder.with_name(f"{self._folder.name}-{name}.log"))
+        return Node(command, self.environ, self._folder.with_name(f"{self._folder.name}-{name}.log"))
 
     def stop(self) -> None:
-        """All of them."""
-        for node in (*self.workers, *([self.head] if self.head else [])):
-            node.kill()
+        """The head too."""
+        if self.head is not None:
+            self.head.kill()
 
 
 @contextmanager
 def ray_nodes(redis: str = "") -> Iterator[Nodes]:
-    """A head without room for anything; join it."""
+    """A head without room for anything."""
     folder = Path(tempfile.mkdtemp(prefix="oar-", dir="/tmp"))
     nodes = Nodes(folder / "r", redis)
     try:

@@ -43,6 +43,7 @@ ELSEWHERE = {
     ("recordings.md", "bash"): "tests/docs/test_networks_and_recordings.py",
     ("networks.md", "bash"): "tests/docs/test_networks_and_recordings.py",
     ("networks.md", "ini"): "tests/docs/test_networks_and_recordings.py",
+    ("cluster.md", "ini"): "tests/docs/test_cluster_page.py",
 }
 """What another test runs as it stands."""
 
@@ -136,6 +137,10 @@ def check(words: list[str]) -> None:
             if module.startswith(("tests.", "openclaw_actors.")):
                 for option in options:
                     assert not option.startswith("--") or f'"{option}"' in source, f"{module} has no {option}"
+        case "ray", [verb, *options]:
+            from ray.scripts.scripts import cli
+
+            cli.commands[verb].make_context(verb, options)
         case "make", targets:
             known = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text()))
             assert {each for each in targets if "=" not in each} <= known, f"make knows no {targets}"
