@@ -58,6 +58,9 @@ bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cu
 	$(BIN)/python -m tests.load.cut_offs
 	$(BIN)/python -m tests.load.echo
 	$(BIN)/python -m tests.load.density
+	$(BIN)/python -m tests.load.one_way
+	$(BIN)/python -m tests.load.start_up
+	$(BIN)/python -m tests.load.frame_budget
 
 bench-peers: $(VENV)/.test  ## the same for Pipecat, installed for it, side by side with ours
 	$(BIN)/python -m tests.load.versus_pipecat

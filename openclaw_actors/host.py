@@ -29,6 +29,7 @@ from openclaw_actors.actors.recall import NODE_LOST, Recall
 from openclaw_actors.actors.recorder import Recorder
 from openclaw_actors.actors.switchboard import Switchboard, SwitchboardBoard
 from openclaw_actors.actors.tree import publish_mailboxes
+from openclaw_actors.allocator import share_arenas
 from openclaw_actors.api.app import build_app
 from openclaw_actors.api.member import ALONE, Member
 from openclaw_actors.api.server import listen
@@ -111,6 +112,7 @@ class Host:
 
     async def _start(self) -> None:
         closing = self._closing
+        share_arenas()
         LoopActor.live_here()
         metrics.initialise()
         metrics.build_info.labels(version=__version__).set(1)

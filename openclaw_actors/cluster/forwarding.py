@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from openclaw_actors.api.member import FRONT, PEER, SCHEME
+from openclaw_actors.api.problems import problem
 from openclaw_actors.cluster.report import Report
 from openclaw_actors.errors import OpenclawActorsError
 
@@ -45,9 +46,14 @@ class HostLostError(OpenclawActorsError):
 
 
 class Forwarder:
-    """A front's connections to hosts; an async context."""
+    """A front's connections to hosts; an async context.
 
-    def __init__(self) -> None:
+    Args:
+        message_bytes: the longest message of a WebSocket; a longer one ends it with 1009, as at the host.
+    """
+
+    def __init__(self, message_bytes: int) -> None:
+        self._message_bytes = message_bytes
         self._client: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -141,10 +147,10 @@ class Forwarder:
                 _at(host, request), headers=headers, max_msg_size=0, autoclose=False, autoping=False
             )
         except aiohttp.WSServerHandshakeError as error:
-            return web.Response(status=error.status, reason=error.message)
+            return problem(request, error.status, f"http_{error.status}", "The host did not take this WebSocket.")
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise HostLostError(host.name, sent=False) from error
-        near = web.WebSocketResponse(max_msg_size=0, compress=False, autoclose=False, autoping=False)
+        near = web.WebSocketResponse(max_msg_size=self._message_bytes, compress=False, autoclose=False, autoping=False)
         async with far:
             await near.prepare(request)
             ways = {asyncio.create_task(_carry(near, far)), asyncio.create_task(_carry(far, near))}

@@ -56,7 +56,7 @@ class Front:
         self._roster = roster
         self._machine = machine
         self._draw = draw
-        self._forwarder = Forwarder()
+        self._forwarder = Forwarder(settings.limits.stream_message_bytes)
         self._mail = CarrierMail(settings)
         self._looking: asyncio.Task[None] | None = None
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import signal
 import ssl
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,7 +63,10 @@ def settings_of_host(settings: Settings, index: int, address: str) -> Settings:
         low = first + index * share
         webrtc = webrtc.model_copy(update={"udp_port_range": (low, low + share - 1)})
     server = settings.server.model_copy(update={"host": address, "port": 0})
-    return settings.model_copy(update={"server": server, "webrtc": webrtc})
+    logs = settings.logs
+    if logs.format == "auto" and sys.stderr.isatty():
+        logs = logs.model_copy(update={"format": "console"})  # a host's own standard error is no terminal
+    return settings.model_copy(update={"server": server, "webrtc": webrtc, "logs": logs})
 
 
 def host_names(runtime: Runtime, workers: int) -> list[str]:

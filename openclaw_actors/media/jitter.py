@@ -83,13 +83,13 @@ class ArrivalClock:
 
     def observe(self, timestamp: int, arrived_at: float) -> None:
         """Take a packet into account, in whatever order it came."""
-        transit = arrived_at - self._unwrap(timestamp) / self._rate
+        unwrapped = self._unwrap(timestamp)
+        transit = arrived_at - unwrapped / self._rate
         if self._last is None or abs(transit - self._base) > _DISCONTINUITY_S:
-            self._last = self._unwrap(timestamp)
             self._transits.clear()
             self._latenesses.clear()
             self._previous_transit = transit
-        self._last = self._unwrap(timestamp)
+        self._last = unwrapped
         self._base = self._transits.add(arrived_at, transit)
         # The window's smallest of the negated is its largest.
         self.lateness = -self._latenesses.add(arrived_at, self._base - transit)
@@ -175,6 +175,10 @@ class JitterBuffer:
             self.late += 1
             del self._stepped_over[number]
             return released
+        if number == self._next and not self._held:  # nearly always
+            self._measure(packet)
+            self._next += 1
+            return [*released, packet]
         self._held[number] = packet
         return released + self._release(packet.arrived_at)
 

@@ -24,7 +24,7 @@ class Tap(Protocol):
 class Taps:
     """One call's. They belong to its playout, which outlives every peer; the ear of each peer tells them too.
 
-    Who tells goes through ``all`` itself: where nobody hears, that costs the loop 0.02 µs a packet.
+    Who tells goes through ``all`` itself: where nobody hears, that costs the loop 0.05 µs a packet.
     """
 
     def __init__(self) -> None:

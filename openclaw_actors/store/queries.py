@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from openclaw_actors.messages import Event
 from openclaw_actors.store import search, tables
 from openclaw_actors.store.records import (
+    FINAL_STATUSES,
     CallQuery,
     CallRecord,
     Page,
@@ -127,17 +128,29 @@ def percentiles(totals: Sequence[int]) -> dict[str, int]:
 
 def read_past_calls(connection: Connection, transports: Sequence[str], since: str) -> list[PastCall]:
     """Calls on these transports that have ended after ``since``, the first to end first."""
-    rows = connection.execute(
-        select(_calls.direction, _calls.started_at, _calls.answered_at, _calls.ended_at)
-        .where(_calls.transport.in_(transports), _calls.ended_at > since)
-        .order_by(_calls.ended_at)
-    )
-    found = []
-    for direction, started_at, answered_at, ended_at in rows:
-        ended = datetime.fromisoformat(ended_at).timestamp()
-        up_s = ended - datetime.fromisoformat(answered_at).timestamp() if answered_at else 0.0
-        found.append(PastCall(direction, datetime.fromisoformat(started_at).timestamp(), ended, max(0.0, up_s)))
-    return found
+    statement = _past_calls(transports).where(_calls.ended_at > since).order_by(_calls.ended_at)
+    return [_past_call(row) for row in connection.execute(statement)]
+
+
+def read_calls_elsewhere(
+    connection: Connection, host: str, transports: Sequence[str], since: str, now: datetime
+) -> list[PastCall]:
+    """Calls of other hosts than ``host`` that ended after ``since``, or run: as if they ended ``now``."""
+    running = _calls.status.not_in(FINAL_STATUSES)
+    statement = _past_calls(transports).where(_calls.host != host, running | (_calls.ended_at > since))
+    return [_past_call(row, now) for row in connection.execute(statement)]
+
+
+def _past_calls(transports: Sequence[str]) -> Select[Any]:
+    columns = (_calls.direction, _calls.started_at, _calls.answered_at, _calls.ended_at)
+    return select(*columns).where(_calls.transport.in_(transports))
+
+
+def _past_call(row: Any, now: datetime | None = None) -> PastCall:
+    began_at = datetime.fromisoformat(row.started_at).timestamp()
+    ended_at = (datetime.fromisoformat(row.ended_at) if row.ended_at or now is None else now).timestamp()
+    up_s = ended_at - datetime.fromisoformat(row.answered_at).timestamp() if row.answered_at else 0.0
+    return PastCall(row.direction, began_at, ended_at, max(0.0, up_s))
 
 
 def read_transcript(connection: Connection, call_id: str) -> list[TranscriptLine]:

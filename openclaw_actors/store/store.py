@@ -290,6 +290,13 @@ class Store:
         """The calls on ``transports`` that ended after ``since`` (RFC 3339), the first to end first."""
         return await self._read(lambda connection: queries.read_past_calls(connection, transports, since))
 
+    async def calls_elsewhere(self, transports: Sequence[str], since: str) -> list[PastCall]:
+        """The calls of other hosts on ``transports`` that run, as if they ended now, or ended after ``since``."""
+        host, now = self._claim.host, datetime.now(UTC)
+        return await self._read(
+            lambda connection: queries.read_calls_elsewhere(connection, host, transports, since, now)
+        )
+
     async def export(self) -> AsyncIterator[str]:
         """Everything, one call a line, oldest first: JSON with call, turns, transcript, restarts and events."""
         last = ""

@@ -53,6 +53,15 @@ class Budget:
             if began_at > wall - HOUR_S:
                 self._numbers.dialled(now - (wall - began_at))
 
+    async def look_elsewhere(self, store: Store) -> None:
+        """Count what the other hosts of a cluster use, by the records: one bound holds for all of them."""
+        now, wall = time.monotonic(), time.time()
+        since = rfc3339(datetime.now(UTC) - timedelta(seconds=DAY_S))
+        calls = await store.calls_elsewhere(self._transports, since)
+        dialled = [now - (wall - call.began_at) for call in calls if call.direction == "outbound"]
+        self._numbers.elsewhere(dialled, [(now - (wall - call.ended_at), call.seconds) for call in calls])
+        self._watch()
+
     def hear(self, event: Event) -> None:
         """An event of any call."""
         call_id = event.call_id

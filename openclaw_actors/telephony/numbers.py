@@ -7,6 +7,7 @@ cost is bounded whoever makes them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -69,6 +70,8 @@ class Numbers:
         self._dialled: deque[float] = deque()
         self._talks: deque[tuple[float, float]] = deque()
         self._running: dict[str, float] = {}
+        self._dialled_elsewhere: tuple[float, ...] = ()
+        self._talks_elsewhere: tuple[tuple[float, float], ...] = ()
 
     # --- who --------------------------------------------------------------------------------------
 
@@ -104,8 +107,9 @@ class Numbers:
                 f"{to} may not be called: the beginnings that may are {allowed} (numbers.outbound_prefixes).",
             )
         self._forget(now)
-        if len(self._dialled) >= self._settings.outbound_per_hour:
-            wait = self._dialled[0] + HOUR_S - now if self._dialled else HOUR_S
+        dialled = sorted(at for at in (*self._dialled, *self._dialled_elsewhere) if at > now - HOUR_S)
+        if len(dialled) >= self._settings.outbound_per_hour:
+            wait = dialled[0] + HOUR_S - now if dialled else HOUR_S
             return Refused(
                 "hourly_cap",
                 f"{self._settings.outbound_per_hour} calls were placed within an hour, and no more may be "
@@ -155,6 +159,15 @@ class Numbers:
         """A call of the time before this host was started. The oldest first, before all others."""
         self._talks.append((ended_at, seconds))
 
+    def elsewhere(self, dialled: Sequence[float], talks: Sequence[tuple[float, float]]) -> None:
+        """What the other hosts of a cluster have used, in place of what they had when this was told last.
+
+        Args:
+            dialled: when calls were placed.
+            talks: when calls ended, or now where they run, and their seconds.
+        """
+        self._dialled_elsewhere, self._talks_elsewhere = tuple(dialled), tuple(talks)
+
     def seconds_left(self, now: float) -> float:
         """How much of the day's minutes is left; infinite without a bound, never below 0."""
         minutes = self._settings.minutes_per_day
@@ -172,7 +185,9 @@ class Numbers:
     def _used(self, now: float) -> float:
         self._forget(now)
         # Of a call that ended within the day, all counts: it may be a little too much, never too little.
-        return sum(seconds for _, seconds in self._talks) + sum(now - began for began in self._running.values())
+        there = sum(seconds for ended_at, seconds in self._talks_elsewhere if ended_at > now - DAY_S)
+        here = sum(seconds for _, seconds in self._talks) + sum(now - began for began in self._running.values())
+        return here + there
 
     def _out_of_minutes(self, now: float) -> Refused:
         wait = self._talks[0][0] + DAY_S - now if self._talks else 60.0

@@ -72,6 +72,7 @@ class Outbound:
         pending: where calls wait for their media.
         carriers: by name, those that are configured.
         outcomes: follows what was placed.
+        look_elsewhere: counts what other hosts have placed; None: there are none.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Outbound:
         pending: Pending,
         carriers: Mapping[str, Carrier],
         outcomes: Outcomes,
+        look_elsewhere: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._settings = settings
         self._board = board
@@ -92,6 +94,7 @@ class Outbound:
         self._pending = pending
         self._carriers = carriers
         self._outcomes = outcomes
+        self._look_elsewhere = look_elsewhere
 
     # --- placing ----------------------------------------------------------------------------------
 
@@ -138,6 +141,8 @@ class Outbound:
         """
         carrier = self._over(order.sender)
         sender = order.sender or carrier.from_number
+        if self._look_elsewhere is not None:
+            await self._look_elsewhere()
         self.check(order.to, sender)
         admission = self._board.admit(carrier.name, "outbound")
         self._numbers.dialled(time.monotonic())

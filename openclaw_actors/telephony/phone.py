@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from openclaw_actors.actors.board import Board
 from openclaw_actors.actors.events import EventHub
 from openclaw_actors.actors.recall import Recall
+from openclaw_actors.errors import StoreUnavailableError
 from openclaw_actors.messages import Event
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.settings import Settings
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from openclaw_actors.telephony.twilio.rest import TwilioAccount
 
 _log = get_logger(__name__)
+
+ELSEWHERE_S = 10.0
+"""Between two looks at what the other hosts of a cluster have used of the day's minutes."""
 
 
 class Phone:
@@ -61,6 +65,7 @@ class Phone:
         self._store = store
         self._recall = recall
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
         self._deaf: list[Callable[[], None]] = []
         self.carriers = configured(settings, host)
         self.numbers = Numbers(settings.numbers, *(each.from_number for each in self.carriers.values()))
@@ -89,6 +94,7 @@ class Phone:
             pending=self.pending,
             carriers=self.carriers,
             outcomes=self.outcomes,
+            look_elsewhere=None if recall is None else self._look_elsewhere,
         )
         twilio = cast("TwilioCarrier | None", self.carriers.get("twilio"))
         self.recordings: TwilioAccount | None = None if twilio is None else twilio.account
@@ -99,7 +105,10 @@ class Phone:
         """Take up what was before this host was started."""
         for carrier in self.carriers.values():
             await carrier.open()
-        await self.budget.remember(self._store)
+        if self._recall is None:
+            await self.budget.remember(self._store)
+        else:  # what was before this start is another host's too, by its name on record
+            self._looking = asyncio.get_running_loop().create_task(self._keep_looking(), name="other hosts' calls")
         self._deaf = [self._hub.subscribe(self._hear)]
         self.hang_up_lost(self._store.lost)
 
@@ -116,11 +125,25 @@ class Phone:
         """Await nothing more, and return when all that was begun is done; calls have ended before."""
         for stop in self._deaf:
             stop()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         self.budget.close()
         self.pending.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for carrier in self.carriers.values():
             await carrier.aclose()
+
+    async def _look_elsewhere(self) -> None:
+        await self.budget.look_elsewhere(self._store)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            try:
+                await self._look_elsewhere()
+            except StoreUnavailableError as error:
+                _log.warning("what other hosts have used of the budget can't be seen", reason=error.detail)
+            await asyncio.sleep(ELSEWHERE_S)
 
     def _hear(self, event: Event) -> None:
         self.budget.hear(event)

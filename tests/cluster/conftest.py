@@ -128,11 +128,11 @@ class Cluster:
                         return nodes
                 await asyncio.sleep(0.3)
 
-    async def phone_call(self, client: Client, resumed_from: str = "") -> dict[str, Any]:
-        """The one call by phone that is up, once it is on record."""
+    async def live_call(self, client: Client, transport: str, resumed_from: str = "") -> dict[str, Any]:
+        """The one call of this transport that is up, once it is on record."""
         async with asyncio.timeout(40):
             while True:
-                calls = (await client.calls(transport="twilio", status="in-progress"))["calls"]
+                calls = (await client.calls(transport=transport, status="in-progress"))["calls"]
                 found = [each for each in calls if each["resumed_from"] == resumed_from]
                 if found:
                     return found[0]

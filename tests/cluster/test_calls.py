@@ -100,7 +100,7 @@ async def test_a_phone_s_stream_goes_to_the_host_that_its_webhook_chose(cluster)
         host = line.stream.verb.url.rpartition("/")[2]
         assert host in HOSTS
         await line.wait_media(20)
-        call = await cluster.phone_call(client)
+        call = await cluster.live_call(client, "twilio")
         assert host_of_call(call["id"]) == host
 
 

@@ -69,13 +69,13 @@ async def test_a_phone_call_goes_on_at_another_host_when_its_own_is_killed(clust
         first = line.stream
         host = first.verb.url.rpartition("/")[2]
         await line.wait_media(20)
-        call = await cluster.phone_call(client)
+        call = await cluster.live_call(client, "twilio")
         await client.send_text(call["id"], "my name is Ada")
         async with asyncio.timeout(30):
             while not (await client.transcript(call["id"]))["lines"]:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.1)
         await cluster.kill(host)
-        after = await cluster.phone_call(client, resumed_from=call["id"])
+        after = await cluster.live_call(client, "twilio", resumed_from=call["id"])
         assert not line.over
         assert line.stream is not first
         assert (after["carrier_call_id"], after["from"]) == (call["carrier_call_id"], call["from"])

@@ -26,7 +26,7 @@ from openclaw_actors.testkit.mouth import Mouth
 
 LATE_S = 0.03
 """A loop that is later than a packet and a half."""
-STEP, STEP_S = 10, 4.0
+STEP, STEP_S = 40, 4.0
 CONFIG = """
 [server]
 port = 0
@@ -84,7 +84,7 @@ async def offered(http: aiohttp.ClientSession, url: str) -> float:
     """How long the answer to an offer took; the call is ended again."""
     pc = RTCPeerConnection()
     try:
-        pc.addTrack(Mouth())
+        pc.addTrack(Mouth(on_tick=lambda _: None))
         await pc.setLocalDescription(await pc.createOffer())
         body = {"sdp": pc.localDescription.sdp, "type": "offer"}
         began = time.perf_counter()
@@ -131,7 +131,7 @@ async def forwarding(rounds: int) -> None:
             )
 
 
-async def lateness(client: Client, hosts: Sequence[str]) -> float:
+async def lateness(hosts: Sequence[str]) -> float:
     """The worst lateness of the hosts' loops, in the median second of a step."""
     seen: list[float] = []
     async with aiohttp.ClientSession() as http:
@@ -141,7 +141,7 @@ async def lateness(client: Client, hosts: Sequence[str]) -> float:
             for host in hosts:
                 async with http.get(f"{host}/metrics") as response:
                     text = await response.text()
-                worst = max(worst, float(re.search(r"event_loop_lag_seconds (\S+)", text)[1]))
+                worst = max(worst, float(re.search(r"(?m)^openclaw_actors_event_loop_lag_seconds (\S+)", text)[1]))
             seen.append(worst)
             await asyncio.sleep(1)
     return statistics.median(seen)
@@ -158,7 +158,10 @@ async def held(workers: int) -> int:
             except ApiError as refusal:
                 say(f"  {workers} hosts, {calls} calls: {refusal.code}")
                 return calls
-            late = await lateness(client, hosts)
+            late = await lateness(hosts)
+            up = sum(node["calls"] for node in await client.nodes())
+            if up != calls + STEP:
+                raise RuntimeError(f"{up} of {calls + STEP} calls are up: they end by themselves")
             say(f"  {workers} hosts, {calls + STEP} calls: {late * 1000:.0f} ms late")
             if late > LATE_S:
                 return calls

@@ -93,7 +93,7 @@ async def run(levels: Sequence[int], turns: int, *, peers: bool) -> list[Level]:
     found: list[Level] = []
     async with stub_process() as stub:
         for calls in levels:
-            plan = LoadPlan(question, objection, calls, turns, ramp_s=0.0 if calls <= 12 else calls / 10)
+            plan = LoadPlan(question, objection, calls, turns, ramp_s=calls / 10)
             found.append(await ours(stub, plan))
             sys.stderr.write(row(found[-1]) + "\n")
             if peers and calls in PEER_LEVELS:

@@ -24,7 +24,9 @@ import numpy as np
 from openclaw_actors.actors.memory import AudioRing
 from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
+from openclaw_actors.observability.logs import configure_logs
 from openclaw_actors.settings.load import load_settings
+from openclaw_actors.settings.sections import Logs
 from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.host import running_host
 from openclaw_actors.testkit.load_report import percentile
@@ -134,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, nargs="+", default=[1, 12])
     parser.add_argument("--call", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
+    configure_logs(Logs(level="error"))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         if options.call:
             runner.run(callers(options.call, options.calls[0]))

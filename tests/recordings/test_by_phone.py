@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from openclaw_actors.messages import SAMPLE_RATE
 from openclaw_actors.settings.sections import Calls, Numbers, OpenAiStt, Recordings, Stt, Turns
@@ -14,19 +15,29 @@ from openclaw_actors.testkit.ear import HEARD_RATE
 from openclaw_actors.testkit.providers.openai import OpenAiStub
 from openclaw_actors.testkit.providers.plan import StubPlan
 from openclaw_actors.testkit.speakers import Speech
-from tests.phone.conftest import PERSON, PhoneHost, phone_host
+from tests.phone.conftest import PERSON, PhoneHost, fresh, phone_host
 from tests.recordings.chirps import EVERY_S, chirp, gaps, loudness, places, sides, train, wav
 
 STEP = round(EVERY_S * SAMPLE_RATE)
 OURS = {"low": 2600.0, "high": 700.0}
 
 
-@pytest.fixture
-async def recorded_phone(stub):
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_host():
     """It records every call, and its recogniser hears nothing in sounds."""
-    ears = Stt(engines=("openai",), openai=OpenAiStt(base_url=stub.base_url, api_key="stub"))
-    sections = {"stt": ears, "turns": Turns(barge_in=False), "calls": Calls(recording=True)}
-    async with phone_host(**sections, recordings=Recordings(keep_free_bytes=0)) as host:
+    async with OpenAiStub(StubPlan(transcript="")) as stub:
+        ears = Stt(engines=("openai",), openai=OpenAiStt(base_url=stub.base_url, api_key="stub"))
+        sections = {"stt": ears, "turns": Turns(barge_in=False), "calls": Calls(recording=True)}
+        async with phone_host(**sections, recordings=Recordings(keep_free_bytes=0)) as host:
+            yield host
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def recorded_phone(one_host):
+    async with fresh(one_host) as host:
         yield host
 
 

@@ -119,7 +119,7 @@ async def test_neither_side_is_heard_while_keys_are_pressed_or_sent(stub, tmp_pa
         path, _ = await fetched(host, caller.call_id, tmp_path)
     left, right = sides(path)
     for side in (left, right):
-        assert loudness(at(side, pressed_s - 0.4, done_s + 0.1)) < 5
+        assert loudness(at(side, pressed_s - 0.3, done_s + 0.1)) < 5
         assert loudness(at(side, 0, pressed_s - 0.8)) > 50
         assert loudness(at(side, done_s + 0.6, done_s + 2)) > 50
     sent_s = len(left) / SAMPLE_RATE - 1.2
@@ -157,8 +157,9 @@ async def test_a_disk_that_does_not_answer_does_not_hold_the_call(stub, monkeypa
             await client.say(caller.call_id, "We go on.")
             await caller.wait_event("call.transcript", lambda data: data["text"] == "We go on.")
             await caller.wait_event("call.recording.started")
-            await asyncio.sleep(2.0)
-            assert not (await client.call(caller.call_id))["recording"]
+            async with asyncio.timeout(15):
+                while (await client.call(caller.call_id))["recording"]:  # noqa: ASYNC110 - the event waits for the disk
+                    await asyncio.sleep(0.05)
             release.set()
             await blocked
             stopped = await caller.wait_event("call.recording.stopped")
@@ -217,12 +218,14 @@ async def test_a_killed_host_leaves_a_file_that_plays_and_the_next_one_finishes_
         await caller.dial()
         await caller.wait_event("call.recording.started")
         await caller.say(said)
-        await caller.wait(3.5)
+        (part,) = (tmp_path / "recordings").iterdir()
+        async with asyncio.timeout(15):
+            while len(places(sides(part)[0], chirp())) < 6:  # noqa: ASYNC110 - it is another process that writes
+                await asyncio.sleep(0.2)
         host.send_signal(signal.SIGKILL)
         await host.ended(10)
         call_id = caller.call_id
         await caller.leave()
-    (part,) = (tmp_path / "recordings").iterdir()
     assert part.name == f"{call_id}.1.ogg.part"
     assert len(places(sides(part)[0], chirp())) == 6
     async with HostProcess(config(tmp_path)) as host, Client(host.url) as client:
@@ -231,7 +234,7 @@ async def test_a_killed_host_leaves_a_file_that_plays_and_the_next_one_finishes_
             while (recordings := (await client.call(call_id))["recordings"])[0]["state"] == "recording":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert (recordings[0]["state"], recordings[0]["end_reason"]) == ("ready", "host_restarted")
-        assert recordings[0]["duration_ms"] > 3000
+        assert recordings[0]["duration_ms"] > 2000
         sound = b"".join([chunk async for chunk in client.recording(call_id)])
         path = tmp_path / "finished.ogg"
         path.write_bytes(sound)
