@@ -49,6 +49,11 @@ class _EngineActor(EngineService):
     def __init__(self, kind: SharedKind, name: str, settings: Settings, lease_s: float) -> None:
         this = ray.get_runtime_context().current_actor
         super().__init__(kind, name, settings, lambda: ray.kill(this, no_restart=True), lease_s)
+        self._name = name
+
+    def __repr__(self) -> str:
+        """What Ray writes before each line of its log."""
+        return self._name
 
 
 class EngineActor:

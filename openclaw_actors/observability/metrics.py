@@ -140,7 +140,9 @@ round_trip_seconds = _histogram(
 mos_estimate = _histogram("mos_estimate", "Quality of the worse direction by the E-model, each 5 s a call.", _MOS)
 playout_gaps_total = _counter("playout_gaps_total", "Times our voice ran dry in the middle of a phrase.")
 datagrams_dropped_total = _counter(
-    "datagrams_dropped_total", "Datagrams refused: by the ICE guard, or for a false SRTP tag.", "reason"
+    "datagrams_dropped_total",
+    "Datagrams refused: by the ICE guard, for a false SRTP tag, or of a caller's all too many sources.",
+    "reason",
 )
 listeners = _gauge("listeners", "Operators who listen in on calls.")
 listener_frames_dropped_total = _counter("listener_frames_dropped_total", "Sound (20 ms) too late for a slow listener.")
@@ -232,7 +234,10 @@ _BOUNDED: tuple[tuple[Counter | Gauge | Histogram, Mapping[str, Sequence[str]]],
     (barge_ins_total, {"outcome": ("interrupted", "resumed")}),
     (rtp_packets_total, {"direction": DIRECTIONS}),
     (round_trip_seconds, {"transport": TRANSPORTS}),
-    (datagrams_dropped_total, {"reason": ("empty", "unvalidated", "malformed", "queue_full", "unauthentic")}),
+    (
+        datagrams_dropped_total,
+        {"reason": ("empty", "unvalidated", "malformed", "queue_full", "unauthentic", "sources")},
+    ),
     (store_failures_total, {"reason": _STORE_REASONS}),
     (
         recordings_total,

@@ -35,6 +35,7 @@ class History:
         self.heirs: Counter[str] = Counter()
         """Calls that went on from a lost one."""
         self.kills = 0
+        self.callers: list[Caller] = []
         self.done: list[str] = []
 
     async def step(self) -> None:
@@ -55,6 +56,7 @@ class History:
             await caller.leave()
         else:
             self.up.append(caller)
+            self.callers.append(caller)
 
     async def hang_up(self) -> None:
         if self.up:
@@ -94,6 +96,7 @@ class History:
         assert len(taken) == 1, both
         self.heirs[lost.call_id] += 1
         self.up += taken
+        self.callers += taken
 
     async def settle(self) -> None:
         await self.end_drain()
@@ -113,8 +116,6 @@ class History:
                     await asyncio.sleep(0.2)
         assert all(told[call] == 1 for call in self.ended), "an end was told twice"
         assert all(count == 1 for count in self.heirs.values())
-        for caller in self.lost:
-            await caller.leave()
 
     async def _is_ended(self, client, call: str) -> bool:
         record = await client.call(call)
@@ -138,6 +139,9 @@ async def test_twenty_random_histories_of_real_hosts(cluster):
             await history.settle()
         except BaseException as fault:
             raise AssertionError(f"history {seed}, after {' '.join(history.done)}: {fault!r}") from fault
+        finally:
+            for caller in history.callers:
+                await caller.leave()
         kills += history.kills
         lost += sum(status == "failed" for status in history.ended.values())
     print(f"{HISTORIES} histories, {kills} hosts killed, {lost} calls lost and told of")  # noqa: T201 - what it was

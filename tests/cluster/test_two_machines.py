@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
 __all__ = ["postgresql_server"]
 
 
-async def all_nodes(client: Client, count: int, within_s: float = 60) -> list[dict]:
+async def all_nodes(client: Client, count: int, within_s: float = 30) -> list[dict]:
     async with asyncio.timeout(within_s):
         while True:
             found = await client.nodes()
@@ -76,29 +76,22 @@ async def test_either_machine_is_asked_for_all_and_outlives_the_other(postgresql
                             await asyncio.sleep(0.1)
                     following.cancel()
 
-                    mine = {name for name in names if name[:8] == host_of_call(callers[0].call_id)[:8]}
-                    assert len(mine) == 2, "a machine's hosts are named after it"
-                    doomed, survivor = (one, there) if await is_of(here, mine) else (other, here)
-                    lost = [each for each in callers if host_of_call(each.call_id) in mine]
-                    os.kill(doomed.pid, signal.SIGKILL)  # the machine: all of its processes end with it
+                    os.kill(one.pid, signal.SIGKILL)  # the machine: all of its processes end with it
                     died_at = time.monotonic()
-                    again = await back_again(survivor.url, lost[0])
-                    assert host_of_call(again.call_id) not in mine
-                    assert (await survivor.call(again.call_id))["resumed_from"] == lost[0].call_id
+                    left = {each["name"] for each in await all_nodes(there, 2)}
+                    lost = [each for each in callers if host_of_call(each.call_id) not in left]
+                    assert 0 < len(lost) < len(callers)
+                    again = await back_again(there.url, lost[0])
+                    assert host_of_call(again.call_id) in left
+                    assert (await there.call(again.call_id))["resumed_from"] == lost[0].call_id
                     await again.hang_up()
                     async with asyncio.timeout(20):
                         for caller in lost:
-                            while (record := await survivor.call(caller.call_id))["status"] != "failed":
+                            while (record := await there.call(caller.call_id))["status"] != "failed":
                                 await asyncio.sleep(0.2)
                             assert record["end_reason"] == "node_lost"
                     assert time.monotonic() - died_at < 20
                     for caller in callers:
                         if caller not in lost:
-                            await survivor.say(caller.call_id, "Are you there?")
+                            await there.say(caller.call_id, "Are you there?")
                             assert not caller.over
-
-
-async def is_of(client: Client, hosts: set[str]) -> bool:
-    """Whether these are the hosts of the machine whose front is asked: added up they have as long been up."""
-    whole = (await client.node())["started_at"]
-    return whole == min(each["started_at"] for each in await client.nodes() if each["name"] in hosts)

@@ -14,7 +14,7 @@ from pylibsrtp import Policy, Session
 
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.settings.sections import WebRtc
-from openclaw_actors.transports.webrtc.aiortc_private import DirectReceiver
+from openclaw_actors.transports.webrtc.aiortc_private import DirectReceiver, _Latest
 
 from .conftest import CALLER_HZ, HOST_HZ, dropped, pitch
 
@@ -34,7 +34,7 @@ class Wire:
             transport=self.transport,
             _enabled=True,
             _RTCRtpReceiver__codecs={111: object()},
-            _RTCRtpReceiver__remote_streams={SOURCE: self.statistics},
+            _RTCRtpReceiver__remote_streams=_Latest({SOURCE: self.statistics}),
         )
         self.got: list[RtpAudio] = []
         self.take = DirectReceiver(self.receiver, self.got.append, lambda: 5.0)
@@ -182,6 +182,18 @@ async def test_a_caller_who_changes_the_source_with_each_packet_is_reported_on_a
     reports = receiver._RTCRtpReceiver__rtcp_task
     await call.listener.hears(100)  # a report is sent about once a second
     assert not reports.done()
+
+
+def test_of_sources_without_end_no_more_are_taken():
+    wire = Wire()
+    streams = wire.receiver._RTCRtpReceiver__remote_streams
+    before = dropped("sources")
+    while not wire.take(wire.datagram(packet(1, ssrc=1000 + streams.taken))):
+        streams[1000 + streams.taken] = StreamStatistics(48_000)  # as aiortc does behind the stock way
+    assert (streams.taken, len(streams), dropped("sources") - before) == (500, 8, 1)
+    assert not wire.got
+    assert wire.take(wire.datagram(packet(2, ssrc=next(iter(streams))))), "those that are known go on"
+    assert len(wire.got) == 1
 
 
 def test_a_stranger_makes_no_source_forgotten():

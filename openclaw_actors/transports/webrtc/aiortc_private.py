@@ -59,6 +59,9 @@ _MARKER = 0x80
 _MOST_SOURCES = 8
 """A browser changes its source when it changes its microphone. aiortc remembers each and reports on all of them: at 60
 the report is longer than SRTP holds, the task that sends it ends, and the connection never closes."""
+_MOST_SOURCES_EVER = 500
+"""Of one call on the direct road; packets of further ones are dropped. libsrtp never forgets a source and looks through
+all of them for each packet: 30,000 cost 369 µs a packet, on a loop that all calls share."""
 _STOP_S = 1.0
 """For what needs to be stopped beside a part that hangs: each is a datagram or two to the far end."""
 _SR_EVERY = 25
@@ -69,9 +72,14 @@ clocks that were read at once, so an older pair is as true."""
 class _Latest(dict[int, Any]):
     """In place of what is kept of each source: of the latest _MOST_SOURCES alone."""
 
+    taken = 0
+    """How many came."""
+
     def __setitem__(self, source: int, kept: Any) -> None:
-        if len(self) >= _MOST_SOURCES and source not in self:
-            del self[next(iter(self))]
+        if source not in self:
+            self.taken += 1
+            if len(self) >= _MOST_SOURCES:
+                del self[next(iter(self))]
         super().__setitem__(source, kept)
 
 
@@ -142,7 +150,7 @@ class DirectReceiver:
     ``send_directly`` and Opus at 16 kHz (media/decoders.py), 12 calls take 3.6 % of a core each in place of 4.8.
 
     Args:
-        receiver: whose packets they are.
+        receiver: whose packets they are; `tap_receiver` has been called for it.
         sink: takes the packets.
         clock: monotonic seconds.
     """
@@ -152,21 +160,24 @@ class DirectReceiver:
         _require(receiver.transport, "_rx_srtp")
         self._receiver = receiver
         self._codecs: dict[int, Any] = getattr(receiver, _CODECS)
-        self._streams: dict[int, Any] = getattr(receiver, _STREAMS)
+        self._streams: _Latest = getattr(receiver, _STREAMS)
         self._sink = sink
         self._clock = clock
         self._counted = RtpPacket()
         self._forged = metrics.datagrams_dropped_total.labels(reason="unauthentic")
+        self._strange = metrics.datagrams_dropped_total.labels(reason="sources")
 
     def __call__(self, data: bytes) -> bool:
-        """Whether the datagram was RTP of a known source, and so is done with."""
+        """Whether the datagram was RTP of a known source, or of one too many, and so is done with."""
         if len(data) < _HEADER_BYTES:
             return False
         first, kind, sequence, timestamp, source = _HEADER.unpack_from(data)
         statistics = self._streams.get(source)
         srtp = self._receiver.transport._rx_srtp  # noqa: SLF001 - this file's office
-        if statistics is None or kind & ~_MARKER not in self._codecs or srtp is None:
+        if kind & ~_MARKER not in self._codecs or srtp is None:
             return False
+        if statistics is None:
+            return self._is_one_too_many()
         if not self._receiver._enabled:  # noqa: SLF001 - as above
             return True
         try:
@@ -180,6 +191,13 @@ class DirectReceiver:
         payload = _payload(packet, first)
         if payload is not None:
             self._sink(RtpAudio(sequence, timestamp, payload, self._clock(), source))
+        return True
+
+    def _is_one_too_many(self) -> bool:
+        """Whether no further source is taken."""
+        if self._streams.taken < _MOST_SOURCES_EVER:
+            return False
+        self._strange.inc()
         return True
 
 
