@@ -14,7 +14,7 @@ def reason(error: BaseException) -> str:
     """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, aiohttp.ClientConnectorError):
-        cause = cause.__cause__  # httpx's stand before those of the aiohttp beneath it
+        cause = cause.__cause__  # a package's own stand before those of the aiohttp beneath it
     if cause is None or isinstance(cause, aiohttp.ClientSSLError):
         return str(error) or type(error).__name__
     number = cause.os_error.errno or 0
