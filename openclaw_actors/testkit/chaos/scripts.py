@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from openclaw_actors.actors.floor import GOES_ON_S
 from openclaw_actors.actors.stage import StageActor
 from openclaw_actors.messages import Stage
 from openclaw_actors.testkit.chaos.bench import ANSWER, OBJECTION, OTHER_ANSWER, QUESTION, Bench, Line, words
@@ -20,6 +21,9 @@ ANSWERED_S = 25.0
 
 BACK_S = 8.0
 """For a stage that is deaf: it is known after at most 3 s."""
+
+_OBJECTS_S = GOES_ON_S
+"""After the voice has begun, with 0.3 s of silence behind it: sooner, it would be the rest of the question."""
 
 _PARTNERS: dict[Stage, Stage] = {
     "transport": "turns",
@@ -180,7 +184,7 @@ class Conversation:
         first = self._say(QUESTION)
         await first.done
         began = await caller.wait_voice(ANSWERED_S, after=first.ended_at)
-        await caller.wait(0.4)
+        await caller.wait(_OBJECTS_S)
         over = time.monotonic()
         poison = self._cell.message == "Interrupt"  # it comes with the first word that is understood
         if poison:
