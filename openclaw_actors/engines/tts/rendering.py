@@ -17,17 +17,18 @@ from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import outside
 
 _FIRST_SLICE_S = 0.06
-"""Sound encoded at a time until the first packets are out: 0.7 ms of work."""
+"""Sound encoded until the first packets are out, on the loop itself: 0.7 ms of work, which in the pool would wait for
+other calls' phrases, 3 ms each."""
 
 _SLICE_S = 0.24
-"""And after them: 3 ms of work, so that one call's long phrase does not hold a thread against another's first word."""
+"""And after them, in the pool: 3 ms of work at a time, so that one call's long phrase does not hold up another's."""
 
 _JOINABLE_S = 1.0
 """One that has been silent for longer is not joined: a request that hangs must not take more calls with it."""
 
 
 class _Road:
-    """Trim the end and encode; runs in the pool, never in two threads at once."""
+    """Trim the end and encode; never in two threads at once."""
 
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         self._trailing = TrailingTrim(sample_rate)
@@ -55,7 +56,7 @@ class Rendering:
         engine: who speaks.
         codec: what the packets are.
         phrase: the text and its voice.
-        encode_pool: threads for trimming the end and encoding.
+        encode_pool: threads for trimming the end and encoding, from the second slice on.
         on_end: told once: the whole phrase, or None if it failed or was abandoned.
     """
 
@@ -138,7 +139,10 @@ class Rendering:
         reader = asyncio.create_task(self._read(), name=f"sound of {self._engine.name}")
         try:
             while pcm := await self._next_slice():
-                self._publish(await self._loop.run_in_executor(self._pool, self._road.push, pcm))
+                if self._chunks:
+                    self._publish(await self._loop.run_in_executor(self._pool, self._road.push, pcm))
+                else:
+                    self._publish(self._road.push(pcm))
             await reader  # raises what the engine did
             self._publish(await self._loop.run_in_executor(self._pool, self._road.flush), last=True)
         finally:
