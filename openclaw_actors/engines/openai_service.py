@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -123,15 +122,14 @@ class OpenAiServer:
 
     @asynccontextmanager
     async def post(
-        self, path: str, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
+        self, path: str, body: bytes | aiohttp.FormData, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a POST; leaving it ends the request. Nothing is tried a second time.
 
         Raises:
             StatusError: it is a refusal.
         """
-        wanted = {"Content-Type": content_type, **(headers or {})}
-        async with self._opened().post(self.base_url + path, data=body, headers=wanted) as response:
+        async with self._opened().post(self.base_url + path, data=body, headers=headers) as response:
             await _raise_for_status(response)
             yield response
 
@@ -139,13 +137,16 @@ class OpenAiServer:
         self, path: str, body: Any, headers: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """As ``post``."""
-        return self.post(path, json.dumps(body).encode(), "application/json", headers)
+        return self.post(path, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})
 
     def post_form(
         self, path: str, fields: Mapping[str, str], file: tuple[str, str, bytes]
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """As ``post``; ``file``: its name, its type, its content."""
-        return self.post(path, *_form(fields, *file))
+        name, kind, content = file
+        form = aiohttp.FormData(fields)
+        form.add_field("file", content, filename=name, content_type=kind)
+        return self.post(path, form)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -169,16 +170,6 @@ def _authorities() -> ssl.SSLContext:
     if not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
         context.load_verify_locations(certifi.where())  # a bare container has none of its own
     return context
-
-
-def _form(fields: Mapping[str, str], name: str, kind: str, content: bytes) -> tuple[bytes, str]:
-    """``multipart/form-data`` (RFC 7578): the body, and its content type."""
-    boundary = secrets.token_hex(16)
-    head = f"--{boundary}\r\nContent-Disposition: form-data; name="
-    parts = [f'{head}"{field}"\r\n\r\n{value}\r\n' for field, value in fields.items()]
-    parts.append(f'{head}"file"; filename="{name}"\r\nContent-Type: {kind}\r\n\r\n')
-    body = b"".join(("".join(parts).encode(), content, f"\r\n--{boundary}--\r\n".encode()))
-    return body, f"multipart/form-data; boundary={boundary}"
 
 
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
