@@ -7,9 +7,7 @@ on the loop (0.2 ms with a second of sound, 1 ms with thirty).
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +16,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from openclaw_actors.cluster.engine_pool import LostActorError
 from openclaw_actors.cluster.engine_service import LEASE_S, Answer, EngineService, SharedKind
-from openclaw_actors.cluster.ray_runtime import NAMESPACE
+from openclaw_actors.cluster.ray_runtime import NAMESPACE, in_thread
 from openclaw_actors.errors import BrokenEngineError
 from openclaw_actors.settings.sections import Settings
 
@@ -93,7 +91,7 @@ class EngineActor:
             )
 
         try:
-            return cls(await _in_thread(find))
+            return cls(await in_thread(find))
         except (RayError, RuntimeError, ValueError, OSError) as error:
             raise LostActorError(f"{type(error).__name__}: {error}") from error
 
@@ -142,25 +140,3 @@ def _told(error: RayError) -> Exception:
     if isinstance(error, RayTaskError):
         return BrokenEngineError(f"{type(error.cause).__name__}: {error.cause}")
     return LostActorError(f"{type(error).__name__}: {first}")
-
-
-async def _in_thread(work: Callable[[], Any]) -> Any:
-    """What blocks, in a thread that nobody has to wait for: Ray may be silent for a minute when its head is lost."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
-
-    def tell(result: Any, error: BaseException | None) -> None:
-        if not done.done():
-            done.set_result(result) if error is None else done.set_exception(error)
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:  # noqa: BLE001 - it is raised where it is awaited
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed by now
-            loop.call_soon_threadsafe(tell, result, error)
-
-    threading.Thread(target=run, name="ray", daemon=True).start()
-    return await done

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
 import math
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from openclaw_actors.errors import MissingExtraError, SettingsError
 from openclaw_actors.settings.sections import Cluster
 
 NAMESPACE = "openclaw_actors"
+
+T = TypeVar("T")
 
 _OBJECTS_BYTES = 80 * 1024 * 1024
 """Ray's least is 75 MiB. What we send each other is a few hundred bytes, which never goes there."""
@@ -104,3 +111,27 @@ def begin(settings: Cluster) -> Runtime:
 def _cpus_of_engines(settings: Cluster) -> int:
     """On a machine by itself engines that are shared are wanted here, however few its cores: hosts count for none."""
     return math.ceil(settings.engines * len(settings.shared) * settings.engine_cpus)
+
+
+def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """What ``work``, which blocks, returns; in a thread that nobody has to wait for.
+
+    Ray may be silent for a minute when its head is lost, and for ever when it is gone.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(settle: Callable[[], None]) -> None:
+        if not done.done():
+            settle()
+
+    def run() -> None:
+        try:
+            settle = partial(done.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+            settle = partial(done.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed by now
+            loop.call_soon_threadsafe(tell, settle)
+
+    threading.Thread(target=run, name="ray", daemon=True).start()
+    return done

@@ -6,18 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
-from openclaw_actors.cluster.ray_runtime import NAMESPACE, import_ray
+from openclaw_actors.cluster.ray_runtime import NAMESPACE, import_ray, in_thread
 from openclaw_actors.cluster.report import PREFIX, Report
 from openclaw_actors.observability.logs import get_logger
 
 _log = get_logger(__name__)
-
-T = TypeVar("T")
 
 NAMES_S = 1.0
 """Between two looks at Ray's list of names: one question to its head."""
@@ -134,7 +130,7 @@ class Roster:
         """Which there are. One question at a time, as the head may be away; only the first is waited for."""
         if self._listing is None and self._clock() - self._listed_at >= NAMES_S:
             known = {name: each.handle for name, each in self._known.items()}
-            self._listing = _in_daemon_thread(lambda: _handles(known))
+            self._listing = in_thread(lambda: _handles(known))
         if self._listing is None:
             return
         await asyncio.wait({self._listing}, timeout=0.0 if self._known else HEAD_S / 2)
@@ -162,20 +158,6 @@ class Roster:
             if not known.alive:
                 _log.info("a host is there again", name=host)
             known.alive, known.heard_at = True, self._clock()
-
-
-def _in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:
-    """What ``work`` returns. Nobody waits for the thread's end: Ray's head, if it is gone for good, never answers."""
-    outcome: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - of the future, as in any executor
-            outcome.set_exception(error)
-
-    Thread(target=run, name="ray-names", daemon=True).start()
-    return asyncio.wrap_future(outcome)
 
 
 def _handles(known: dict[str, Any]) -> dict[str, Any]:
