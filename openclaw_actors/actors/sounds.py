@@ -11,7 +11,7 @@ from openclaw_actors.media import tones
 from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
 from openclaw_actors.messages import PlayAudio, SendDtmf, Speech
 
-_SLICE_S = 0.24
+_SLICE_S = 0.6
 """Sound encoded at a time: 3 ms of work, so that a minute's clip does not hold the thread against a first word."""
 
 

@@ -119,14 +119,7 @@ async def _load(order: Order, console: Console) -> tuple[LoadReport, Tally, str]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"{order.calls} callers", total=order.calls * order.turns)
-
-        def steady(begins: bool) -> None:
-            if begins:
-                meter.start()
-
-        load = Load(plan, callers, on_round=lambda: bar.advance(task), on_steady=steady)
-        tally = await load.run()
-    await meter.stop()
+        tally = await Load(plan, callers, on_round=lambda: bar.advance(task), meter=meter).run()
     return LoadReport.of(plan, tally, callers, meter), tally, meter.fault
 
 

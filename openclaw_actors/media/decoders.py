@@ -1,15 +1,12 @@
 """From a packet to 16 kHz samples.
 
 libopus decodes at any of its rates, so it is asked for 16 kHz at once: 24 µs a packet of speech, where PyAV's decoder
-and the way back from 48 kHz take 54 (measured in one run). PyAV knows no rate but 48 kHz; its
-wheels bring the library. Where they do not, PyAV serves.
+and the way back from 48 kHz take 54 (measured in one run). PyAV knows no rate but 48 kHz.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
-from pathlib import Path
 from typing import Any, Protocol
 from weakref import finalize
 
@@ -19,6 +16,7 @@ import numpy.typing as npt
 
 from openclaw_actors.media import mulaw
 from openclaw_actors.media.codecs import OPUS, Codec
+from openclaw_actors.media.libopus import libopus
 from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import SAMPLE_RATE
 
@@ -47,7 +45,7 @@ def decoder(codec: Codec) -> Decoder:
     """The cheapest that this machine has."""
     if codec is not OPUS:
         return _MulawDecoder()
-    library = _libopus()
+    library = libopus(keep_lock=True)
     return _AvDecoder() if library is None else _OpusDecoder(library)
 
 
@@ -144,35 +142,3 @@ def _between() -> npt.NDArray[np.float32]:
 
 
 _BETWEEN = _between()
-
-
-@functools.cache
-def _libopus() -> Any:
-    """The library of PyAV's wheel; None where PyAV was built on a system's own, or is packed otherwise."""
-    package = Path(av.__file__).parent
-    for found in (*package.parent.glob("av.libs/libopus-*"), *package.glob(".dylibs/libopus*")):
-        try:
-            # PyDLL keeps the interpreter's lock: to give it up and fetch it again may take 5 ms when a thread encodes.
-            library = ctypes.PyDLL(str(found))
-            _declare(library)
-        except (OSError, AttributeError):
-            continue
-        return library
-    return None
-
-
-def _declare(library: Any) -> None:
-    """The three functions of opus.h that are used."""
-    library.opus_decoder_create.restype = ctypes.c_void_p
-    library.opus_decoder_create.argtypes = (ctypes.c_int32, ctypes.c_int, ctypes.POINTER(ctypes.c_int))
-    library.opus_decoder_destroy.restype = None
-    library.opus_decoder_destroy.argtypes = (ctypes.c_void_p,)
-    library.opus_decode.restype = ctypes.c_int
-    library.opus_decode.argtypes = (
-        ctypes.c_void_p,
-        ctypes.c_char_p,
-        ctypes.c_int32,
-        ctypes.c_void_p,
-        ctypes.c_int,
-        ctypes.c_int,
-    )

@@ -1,7 +1,9 @@
 """Many scripted callers at once: what they do, and what each of them measured.
 
 A round is a question, a moment of listening, an objection spoken over the reply, and the reply to that. Callers that
-come one by one (``ramp_s``) converse at once; what is counted begins when all are there.
+come one by one (``ramp_s``) converse at once, and go on as they came: over a ramp as long as a round (some 20 s) they
+are spread over it as people are who know nothing of each other, over a short one they speak in chorus. What is counted
+begins when all are there, and who has done his rounds goes on until all have.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Protocol
 import aiohttp
 
 from openclaw_actors.testkit.ear import Ear
+from openclaw_actors.testkit.load_target import Meter
 from openclaw_actors.testkit.mouth import Pacing
 from openclaw_actors.testkit.party import Answer, Interruption
 from openclaw_actors.testkit.signalling import CallRefusedError
@@ -23,8 +26,8 @@ from openclaw_actors.testkit.speakers import Speech
 from openclaw_actors.testkit.waiting import CallEndedError
 
 _SETTLE_S = 1.0
-"""Between set-up and the first question: set-up is no part of a call's running cost. The callers then begin within
-such a time of each other, so that they do not speak in chorus."""
+"""Between set-up and the first question: set-up is no part of a call's running cost. Without a ramp the callers then
+begin within such a time of each other."""
 
 _SPOKEN_OUT_S = 0.3
 """A reply that has been silent for so long is over, or pauses: nothing is there to be spoken over."""
@@ -122,68 +125,96 @@ class Load:
         plan: what they do.
         callers: who they are, as many as the plan says; none has dialled yet.
         on_round: told after each round.
-        on_steady: told when all are connected and quiet, and again when the last has done its rounds.
+        on_steady: told when what is measured begins to count, and again when the last has done its rounds.
+        meter: runs in between.
     """
 
     plan: LoadPlan
     callers: Sequence[LoadCaller]
     on_round: Callable[[], object] = lambda: None
     on_steady: Callable[[bool], object] = lambda _: None
+    meter: Meter | None = None
     tally: Tally = field(default_factory=Tally)
     _began: float = 0.0
-    _waiting: int = 0
+    _connecting: int = 0
+    _conversing: int = 0
     _connected: asyncio.Event = field(default_factory=asyncio.Event)
     _steady: asyncio.Event = field(default_factory=asyncio.Event)
+    _done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> Tally:
         """Call, converse, hang up; what was measured."""
         self._began = time.monotonic()
-        self._waiting = len(self.callers)
-        spread = asyncio.create_task(self._begin_when_all_are_there())
+        self._connecting = self._conversing = len(self.callers)
         try:
             async with asyncio.TaskGroup() as group:
-                for number, caller in enumerate(self.callers):
-                    group.create_task(self._call(number, caller))
+                calls = [group.create_task(self._call(number, caller)) for number, caller in enumerate(self.callers)]
+                await self._count()
+                for call in calls:
+                    call.cancel()
         finally:
-            spread.cancel()
-            with suppress(asyncio.CancelledError):
-                await spread
             await asyncio.gather(*(caller.hang_up() for caller in self.callers), return_exceptions=True)
-        self.on_steady(False)
         return self.tally
 
-    async def _begin_when_all_are_there(self) -> None:
+    async def _count(self) -> None:
+        """From when all are there until the last has done its rounds."""
         await self._connected.wait()
         await asyncio.sleep(_SETTLE_S)
         for caller in self.callers:
             caller.pacing.lags.clear()
+        if self.meter:
+            self.meter.start()
         self.on_steady(True)
         self._steady.set()
+        await self._done.wait()
+        self.on_steady(False)
+        if self.meter:
+            await self.meter.stop()
 
     async def _call(self, number: int, caller: LoadCaller) -> None:
-        plan, share = self.plan, number / len(self.callers)
-        await asyncio.sleep(plan.ramp_s * share)
+        """Until cancelled, or the call is over."""
+        share = number / len(self.callers)
+        try:
+            try:
+                if not await self._connect(share, caller):
+                    return
+                await self._rounds(share, caller)
+            finally:
+                self._conversing -= 1
+                if not self._conversing:
+                    self._done.set()
+            while True:
+                await self._round(caller, counts=False)
+        except CallEndedError:
+            self.tally.dropped += 1
+
+    async def _connect(self, share: float, caller: LoadCaller) -> bool:
+        """Whether the call came about."""
+        await asyncio.sleep(self.plan.ramp_s * share)
         try:
             await caller.dial()
         except (CallRefusedError, CallEndedError, aiohttp.ClientError, TimeoutError) as error:
             self.tally.refused.append(str(error) or type(error).__name__)
-            return
+            return False
         finally:
-            self._waiting -= 1
-            if not self._waiting:
+            self._connecting -= 1
+            if not self._connecting:
                 self._connected.set()
         self.tally.setups.append(Sample(time.monotonic() - self._began, caller.setup_s))
-        try:
-            await self._greeting(caller)
-            while plan.ramp_s and not self._steady.is_set():
-                await self._round(caller)
+        return True
+
+    async def _rounds(self, share: float, caller: LoadCaller) -> None:
+        """As many as the plan wants, and those before that do not count."""
+        await self._greeting(caller)
+        if self.plan.ramp_s:
+            while not self._steady.is_set():
+                await self._round(caller, counts=False)
+        else:
             await self._steady.wait()
             await asyncio.sleep(_SETTLE_S * share)
-            for _ in range(plan.turns):
-                await self._round(caller)
-                self.on_round()
-        except CallEndedError:
-            self.tally.dropped += 1
+        for _ in range(self.plan.turns):
+            await self._round(caller, counts=True)
+            self.on_round()
 
     async def _greeting(self, caller: LoadCaller) -> None:
         if self.plan.greeting_s:
@@ -191,8 +222,8 @@ class Load:
                 await caller.wait_voice(self.plan.greeting_s)
                 await caller.wait_silence(_REPLY_S, quiet_s=self.plan.quiet_s)
 
-    async def _round(self, caller: LoadCaller) -> None:
-        await converse(caller, self.plan, self.tally, began=self._began, counts=self._steady.is_set())
+    async def _round(self, caller: LoadCaller, *, counts: bool) -> None:
+        await converse(caller, self.plan, self.tally, began=self._began, counts=counts)
 
 
 async def converse(

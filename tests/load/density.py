@@ -2,6 +2,8 @@
 
 The host has one core to itself, the callers and the stub providers another: what the callers need is not taken from the
 host. Each level has a fresh host, so that memory is that of its calls alone. A level whose callers were late is void.
+The callers come one by one over a round of their conversation, as people do who know nothing of each other;
+``--ramp 1`` lets them all ask within a second, in chorus.
 With ``--peers`` each level that Pipecat holds is measured on it too, in turn with ours, and the ratio stands below.
 """
 
@@ -32,6 +34,8 @@ PEER_LEVELS = (1, 6, 12)
 """Pipecat takes a tenth to a quarter of a core a call here: beyond twelve it has no core left."""
 TURN_GROWTH, BARGE_IN_MS, GAP_MS = 1.2, 300.0, 60.0
 """What a level must keep to be held: turn p95 within 20 % of one call's, barge-in p95, no longer gap of the host's."""
+ROUND_S = 20.0
+"""A round of the conversation: question, answer, objection, answer to that."""
 BUILD = Path(__file__).parents[2] / "build"
 
 
@@ -86,14 +90,14 @@ async def theirs(stub: str, plan: LoadPlan) -> Level:
         return Level("Pipecat", ready_s, idle, report)
 
 
-async def run(levels: Sequence[int], turns: int, *, peers: bool) -> list[Level]:
+async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) -> list[Level]:
     """All levels, each on its own host."""
     question, objection = speech()
     pin(os.getpid(), 1)  # the stubs, which are started by this process, inherit it; hosts are moved
     found: list[Level] = []
     async with stub_process() as stub:
         for calls in levels:
-            plan = LoadPlan(question, objection, calls, turns, ramp_s=calls / 10)
+            plan = LoadPlan(question, objection, calls, turns, ramp_s=ramp_s)
             found.append(await ours(stub, plan))
             sys.stderr.write(row(found[-1]) + "\n")
             if peers and calls in PEER_LEVELS:
@@ -156,12 +160,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, nargs="+", default=LEVELS)
     parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--ramp", type=float, default=ROUND_S, help="seconds over which the callers come")
     parser.add_argument("--peers", action="store_true", help="Pipecat beside it, installed for it")
     options = parser.parse_args(argv)
     if options.peers:
         install()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        levels = runner.run(run(options.calls, options.turns, peers=options.peers))
+        levels = runner.run(run(options.calls, options.turns, options.ramp, peers=options.peers))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "density.json").write_text(json.dumps([level.as_dict() for level in levels], indent=2) + "\n")
     sys.stdout.write(table(levels) + "\n")

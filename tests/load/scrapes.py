@@ -57,13 +57,10 @@ async def _converse(host: HostProcess, calls: int, turns: int, scrapes: Scrapes 
     scraping: list[asyncio.Task[None]] = []
 
     def steady(begins: bool) -> None:
-        if begins:
-            meter.start()
-            if scrapes is not None:
-                scraping.append(asyncio.create_task(scrapes.run(host.url)))
+        if begins and scrapes is not None:
+            scraping.append(asyncio.create_task(scrapes.run(host.url)))
 
-    tally = await Load(plan, callers, on_steady=steady).run()
-    await meter.stop()
+    tally = await Load(plan, callers, on_steady=steady, meter=meter).run()
     for task in scraping:
         task.cancel()
     await asyncio.gather(*scraping, return_exceptions=True)

@@ -97,8 +97,7 @@ async def measure(url: str, pid: int, plan: LoadPlan) -> tuple[LoadReport, list[
     """One level of load on the host at ``url``, whose process is ``pid``."""
     callers = [Caller(url, name=f"caller {n + 1}", keep_audio=False, direct=True) for n in range(plan.calls)]
     meter = Meter(ProcessTarget(pid))
-    tally = await Load(plan, callers, on_steady=lambda begins: meter.start() if begins else None).run()
-    await meter.stop()
+    tally = await Load(plan, callers, meter=meter).run()
     return LoadReport.of(plan, tally, callers, meter), callers
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_actors.media import mulaw
+from openclaw_actors.media import codecs
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded, PhraseEncoder, encode_phrase
+from openclaw_actors.media.libopus import OpusEncoder, libopus
 
 both = pytest.mark.parametrize("codec", [OPUS, PCMU], ids=lambda codec: codec.name)
 
@@ -76,6 +79,42 @@ def test_nothing_said_is_no_packet(codec: Codec):
 def test_silence_of_opus_is_960_zero_samples():
     assert not decode(OPUS, (OPUS.silence,)).any()
     assert len(decode(OPUS, (OPUS.silence,))) == 960
+
+
+def test_libopus_and_pyavs_encoder_make_the_same_packets(monkeypatch):
+    pcm = tone(0.4, 24_000)
+    own = encode_phrase(OPUS, 24_000, pcm)
+    monkeypatch.setattr(codecs, "libopus", lambda *, keep_lock: None)
+
+    assert encode_phrase(OPUS, 24_000, pcm) == own
+    assert {packet[0] >> 3 for packet in own.packets} == {27}, "CELT, super-wideband, 20 ms (RFC 6716 table 2)"
+
+
+def test_an_encoder_gives_its_memory_back():
+    freed = []
+    library = libopus(keep_lock=False)
+
+    class Counting:
+        opus_encoder_create, opus_encoder_ctl = library.opus_encoder_create, library.opus_encoder_ctl
+        opus_encode = library.opus_encode
+
+        @staticmethod
+        def opus_encoder_destroy(state) -> None:
+            freed.append(state)
+            library.opus_encoder_destroy(state)
+
+    encoder = OpusEncoder(Counting, 24_000, 40_000)
+    assert encoder.encode(bytes(960))
+    with pytest.raises(ValueError, match="libopus error -1"):
+        encoder.encode(bytes(100))
+    del encoder
+    gc.collect()
+    assert len(freed) == 1
+
+
+def test_a_rate_that_is_none_of_opus_is_refused():
+    with pytest.raises(MemoryError, match="no encoder: -1"):
+        OpusEncoder(libopus(keep_lock=False), 22_050, 40_000)
 
 
 def test_an_encoder_starts_no_threads_of_its_own():

@@ -23,8 +23,7 @@ PLAN = LoadPlan(tone(0.4), None, calls=2, turns=2)
 
 async def loaded(url: str, plan: LoadPlan, meter: Meter) -> tuple[LoadReport, Tally]:
     callers = [Caller(url, keep_audio=False) for _ in range(plan.calls)]
-    tally = await Load(plan, callers, on_steady=lambda begins: meter.start() if begins else None).run()
-    await meter.stop()
+    tally = await Load(plan, callers, meter=meter).run()
     return LoadReport.of(plan, tally, callers, meter), tally
 
 

@@ -17,10 +17,10 @@ from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import outside
 
 _FIRST_SLICE_S = 0.06
-"""Sound encoded until the first packets are out, on the loop itself: 0.7 ms of work, which in the pool would wait for
+"""Sound encoded until the first packets are out, on the loop itself: 0.3 ms of work, which in the pool would wait for
 other calls' phrases, 3 ms each."""
 
-_SLICE_S = 0.24
+_SLICE_S = 0.6
 """And after them, in the pool: 3 ms of work at a time, so that one call's long phrase does not hold up another's."""
 
 _JOINABLE_S = 1.0
