@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ from tests.load.stubs import CONFIG, stub_process
 from tests.load.turn_latency import measure, speech
 from tests.load.versus_pipecat import install, pipecat
 
-LEVELS = (1, 6, 12, 20, 30, 40)
-PEER_LEVELS = (1, 6, 12)
+LEVELS = (1, 3, 6, 12, 20, 30, 40)
+PEER_LEVELS = (1, 3, 6, 12)
 """Pipecat takes a tenth to a quarter of a core a call here: beyond twelve it has no core left."""
 TURN_GROWTH, BARGE_IN_MS, GAP_MS = 1.2, 300.0, 60.0
 """What a level must keep to be held: turn p95 within 20 % of one call's, barge-in p95, no longer gap of the host's."""
@@ -63,7 +64,8 @@ def pin(pid: int, core: int) -> None:
     """Keep a process on one core, where there are two and the system can."""
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {core})
+            with suppress(ProcessLookupError):  # that thread has ended
+                os.sched_setaffinity(int(thread.name), {core})
 
 
 async def ours(stub: str, plan: LoadPlan) -> Level:
