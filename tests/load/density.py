@@ -3,8 +3,8 @@
 The host has one core to itself, the callers and the stub providers another: what the callers need is not taken from the
 host. Each level has a fresh host, so that memory is that of its calls alone. A level whose callers were late is void.
 The callers come one by one over a round of their conversation, as people do who know nothing of each other;
-``--ramp 1`` lets them all ask within a second, in chorus.
-With ``--peers`` each level that Pipecat holds is measured on it too, in turn with ours, and the ratio stands below.
+``--ramp 1`` lets them all ask within a second, in chorus. With ``--peers`` the smaller levels are measured on Pipecat too,
+in turn with ours, and the ratio stands below.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.load import LoadPlan
 from openclaw_actors.testkit.load_report import LoadReport
 from openclaw_actors.testkit.load_target import ProcessTarget
+from tests.load.density_picture import draw
 from tests.load.stubs import CONFIG, stub_process
 from tests.load.turn_latency import measure, speech
 from tests.load.versus_pipecat import install, pipecat
 
 LEVELS = (1, 3, 6, 12, 20, 30, 40)
-PEER_LEVELS = (1, 3, 6, 12)
-"""Pipecat takes a tenth to a quarter of a core a call here: beyond twelve it has no core left."""
+PEER_LEVELS = (1, 3, 6)
+"""Pipecat takes a sixth to a quarter of a core a call here: with six it has no core left."""
 TURN_GROWTH, BARGE_IN_MS, GAP_MS = 1.2, 300.0, 60.0
 """What a level must keep to be held: turn p95 within 20 % of one call's, barge-in p95, no longer gap of the host's."""
 ROUND_S = 20.0
@@ -157,20 +158,36 @@ def table(levels: Sequence[Level]) -> str:
     return "\n".join(lines)
 
 
+def store(levels: Sequence[Level], *, add: bool) -> None:
+    """Keep the rows as density.json, .md and .svg in build/; with ``add`` beside those that are there already."""
+    BUILD.mkdir(exist_ok=True)
+    path = BUILD / "density.json"
+    earlier = json.loads(path.read_text()) if add and path.is_file() else []
+    measured = {(level.host, level.report.calls) for level in levels}
+    rows = [row for row in earlier if (row["host"], row["calls"]) not in measured]
+    rows += [level.as_dict() for level in levels]
+    rows.sort(key=lambda row: (row["calls"], row["host"] != "ours"))
+    path.write_text(json.dumps(rows, indent=2) + "\n")
+    (BUILD / "density.md").write_text(table(levels) + "\n")
+    first = next((row for row in rows if row["host"] == "ours"), None)
+    if first is not None:
+        draw(rows, TURN_GROWTH * first["turn_ms"]["p95"], BARGE_IN_MS, BUILD / "density.svg")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run, print, and keep the rows in build/density.json; 2 when a level of ours is void."""
+    """Run, print and store; 2 when a level of ours is void."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, nargs="+", default=LEVELS)
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--ramp", type=float, default=ROUND_S, help="seconds over which the callers come")
     parser.add_argument("--peers", action="store_true", help="Pipecat beside it, installed for it")
+    parser.add_argument("--add", action="store_true", help="keep the rows of the runs before in build/density.json")
     options = parser.parse_args(argv)
     if options.peers:
         install()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         levels = runner.run(run(options.calls, options.turns, options.ramp, peers=options.peers))
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "density.json").write_text(json.dumps([level.as_dict() for level in levels], indent=2) + "\n")
+    store(levels, add=options.add)
     sys.stdout.write(table(levels) + "\n")
     return 2 if any(level.report.void for level in levels if level.host == "ours") else 0
 
