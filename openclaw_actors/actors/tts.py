@@ -17,8 +17,9 @@ from openclaw_actors.messages import Credit, Interrupt, Progress, Say, Speech, S
 from openclaw_actors.observability.logs import bind
 
 AHEAD_S = 4.0
-"""Speech made but not yet heard, when more is asked for: it lasts twice as long as a voice may hang (``first_audio_s``),
-and what a barge-in throws away is paid for. A caller who interrupts each second answer costs a tenth less than at 8 s."""
+"""Speech made but not yet heard, when more is asked for: it lasts twice as long as a voice may hang
+(``first_audio_s``), and what a barge-in throws away is paid for. A caller who interrupts each second answer costs a
+tenth less than at 8 s."""
 
 
 class Tts(StageActor):

@@ -49,9 +49,9 @@ _OPUS_BITS = 40_000
 """Bits a second that are asked for; it takes 50,000 for speech."""
 
 _OPUS_OPTIONS = {"application": "lowdelay", "frame_duration": "20"}
-"""CELT alone (RFC 6716, section 2.1.2). ``voip`` (SILK and CELT) at 32 kbit/s costs 370 us a packet in place of 137, and
-looks 6.5 ms ahead in place of 2.5, for the same quality: wideband PESQ of four voices 4.41 and 4.42 (2.14 both with a
-packet in twenty lost); asked for 32 kbit/s, CELT has 4.25."""
+"""CELT alone (RFC 6716, section 2.1.2). ``voip`` (SILK and CELT) at 32 kbit/s costs 370 µs a packet in place of 137,
+and looks 6.5 ms ahead in place of 2.5, for the same quality: wideband PESQ of four voices 4.41 and 4.42 (2.14 both with
+a packet in twenty lost); asked for 32 kbit/s, CELT has 4.25."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ Pure: the time is passed in. Times are monotonic seconds, RTP numbers are those 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _BASE_WINDOW_S = 5.0
 """The fastest way a packet took in this time is the time it should take: follows routes and drifting clocks."""
@@ -31,8 +31,7 @@ _LONGEST_PACKET_S = 0.12
 """RFC 7587 section 4.2."""
 
 
-@dataclass(frozen=True, slots=True)
-class RtpAudio:
+class RtpAudio(NamedTuple):
     """One RTP packet: 16-bit sequence number, 32-bit timestamp, payload, when it arrived, and its SSRC."""
 
     sequence: int

@@ -55,7 +55,7 @@ def libopus(*, keep_lock: bool) -> Any:
 
     Args:
         keep_lock: its functions keep the interpreter's lock: to give it up and fetch it again may take 5 ms when
-            another thread is at work, which is much for a call of 20 us.
+            another thread is at work, which is much for a call of 20 µs.
     """
     load = ctypes.PyDLL if keep_lock else ctypes.CDLL
     package = Path(av.__file__).parent

@@ -173,11 +173,14 @@ def _explained(sent: Sound, heard: Sound, lag: int) -> float:
     """The part of the energy in ``heard`` that filtering what was sent ``lag`` samples before can make, 0 to 1."""
     start = sent.size - heard.size - lag
     ours, theirs = _spectra(sent[start : start + heard.size]), _spectra(heard)
-    common = np.abs(np.sum(theirs * np.conj(ours), axis=0)) ** 2
-    energy = np.sum(np.abs(ours) ** 2, axis=0)
-    return float(np.sum(common / (energy + 1e-9)) / (np.sum(np.abs(theirs) ** 2) + 1e-9))
+    common = np.einsum("ij,ij->j", theirs, ours.conj())
+    energy = np.einsum("ij,ij->j", ours.real, ours.real) + np.einsum("ij,ij->j", ours.imag, ours.imag)
+    explained = np.sum((common.real**2 + common.imag**2) / (energy + 1e-9))
+    return float(explained / (np.vdot(theirs, theirs).real + 1e-9))
 
 
 def _spectra(sound: Sound) -> npt.NDArray[np.complex64]:
-    blocks = np.lib.stride_tricks.sliding_window_view(sound, _BLOCK)[::_HOP] * _SHAPE
-    return np.fft.rfft(blocks, axis=1)[:, _LOW:_HIGH].astype(np.complex64)
+    """Of each block, a row."""
+    (step,) = sound.strides
+    blocks = np.ndarray(((sound.size - _BLOCK) // _HOP + 1, _BLOCK), np.float32, sound, 0, (_HOP * step, step))
+    return np.fft.rfft(blocks * _SHAPE, axis=1)[:, _LOW:_HIGH]  # type: ignore[return-value]  # complex64 of float32

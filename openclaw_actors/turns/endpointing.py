@@ -32,6 +32,7 @@ TurnEvent = SpeechStarted | SpeechSustained | LikelyEnd | Resumed | TurnEnded
 
 _SAMPLES_PER_MS = SAMPLE_RATE // 1000
 _WINDOW_MS = WINDOW / _SAMPLES_PER_MS
+_PCM = np.dtype("<i2")
 _FULL_SCALE = np.float32(1 / 32_768)
 
 _VOICED, _STILL_VOICED = 0.5, 0.35
@@ -196,7 +197,7 @@ class Endpointer:
             self._end, self._voiced_at = max(self._end, start), arrived_at
 
     def _probability(self, pcm: bytes) -> float:
-        return self._vad.probability(np.frombuffer(pcm, "<i2").astype(np.float32) * _FULL_SCALE)
+        return self._vad.probability(np.frombuffer(pcm, _PCM) * _FULL_SCALE)
 
     def _jump(self, position: int, start: int, arrived_at: float, events: list[TurnEvent]) -> None:
         """Audio up to ``start`` is missing: silence, which ends an open utterance in its time."""

@@ -3,8 +3,8 @@
 The host has one core to itself, the callers and the stub providers another: what the callers need is not taken from the
 host. Each level has a fresh host, so that memory is that of its calls alone. A level whose callers were late is void.
 The callers come one by one over a round of their conversation, as people do who know nothing of each other;
-``--ramp 1`` lets them all ask within a second, in chorus. With ``--peers`` the smaller levels are measured on Pipecat too,
-in turn with ours, and the ratio stands below.
+``--ramp 1`` lets them all ask within a second, in chorus. With ``--peers`` the smaller levels are measured on Pipecat
+too, in turn with ours, and the ratio stands below.
 """
 
 from __future__ import annotations

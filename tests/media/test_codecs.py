@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openclaw_actors.media import mulaw
-from openclaw_actors.media import codecs
+from openclaw_actors.media import codecs, mulaw
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec, Encoded, PhraseEncoder, encode_phrase
 from openclaw_actors.media.libopus import OpusEncoder, libopus
 

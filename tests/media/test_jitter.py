@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -214,7 +213,7 @@ def test_two_that_changed_places_while_all_was_held_up_are_put_in_order_where_th
     buffer = JitterBuffer(RATE, patience=patience)
     got = buffer.push(packet(0))
     for number in (2, 1, 3):
-        got += buffer.push(replace(packet(number), arrived_at=packet(0).arrived_at + 0.5))
+        got += buffer.push(packet(number)._replace(arrived_at=packet(0).arrived_at + 0.5))
     got += buffer.poll(packet(0).arrived_at + 0.55)
     assert [p.sequence for p in got] == released
 

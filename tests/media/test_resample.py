@@ -89,7 +89,7 @@ def test_nothing_is_held_back_but_the_filters_delay(rates, sizes):
         given_samples += size
         got_samples += len(resampler.push(bytes(2 * size))) // 2
         # A piece may end between two samples of either rate: in sound, as it comes, the click below is what counts.
-        assert given_samples / source - got_samples / target <= 0.003 + 1 / source + 1 / target
+        assert given_samples / source - got_samples / target <= 0.004 + 1 / source + 1 / target
 
 
 @pytest.mark.parametrize(("source", "target"), RATES)
