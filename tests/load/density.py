@@ -27,9 +27,9 @@ from openclaw_actors.testkit.load import LoadPlan
 from openclaw_actors.testkit.load_report import LoadReport
 from openclaw_actors.testkit.load_target import ProcessTarget
 from tests.load.density_picture import draw
+from tests.load.pipecat_host import install, pipecat
 from tests.load.stubs import CONFIG, stub_process
 from tests.load.turn_latency import measure, speech
-from tests.load.versus_pipecat import install, pipecat
 
 LEVELS = (1, 3, 6, 12, 20, 30, 40)
 PEER_LEVELS = (1, 3, 6)

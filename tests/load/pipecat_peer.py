@@ -1,4 +1,4 @@
-"""Pipecat on the benchmarks' stubs, with our signalling; ``tests.load.versus_pipecat`` runs it, in a venv of its own.
+"""Pipecat on the benchmarks' stubs, with our signalling; ``pipecat_host.py`` runs it, in a venv of its own.
 
 Its own services and transport, Silero, its VAD's turn end with no time-out behind it: the fastest that it offers
 without a model of turns. The recogniser's stated latency is the stub's, so that nothing is waited for in vain.
