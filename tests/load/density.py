@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from openclaw_actors.testkit.load_report import LoadReport
 from openclaw_actors.testkit.load_target import ProcessTarget
 from tests.load.density_picture import draw
 from tests.load.pipecat_host import install, pipecat
-from tests.load.stubs import CONFIG, stub_process
+from tests.load.stubs import CONFIG, pin, stub_process
 from tests.load.turn_latency import measure, speech
 
 LEVELS = (1, 3, 6, 12, 20, 30, 40)
@@ -59,14 +58,6 @@ class Level:
         """JSON-ready."""
         own = {"host": self.host, "ready_s": round(self.ready_s, 2), "mb_per_call": round(self.mb_per_call, 2)}
         return own | self.report.as_dict()
-
-
-def pin(pid: int, core: int) -> None:
-    """Keep a process on one core, where there are two and the system can."""
-    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(ProcessLookupError):  # that thread has ended
-                os.sched_setaffinity(int(thread.name), {core})
 
 
 async def ours(stub: str, plan: LoadPlan) -> Level:

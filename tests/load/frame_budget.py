@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from math import ceil
 from pathlib import Path
 
 import psutil
@@ -26,9 +27,9 @@ from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.load import Load, LoadPlan
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange
-from tests.load.density import pin
+from tests.load.density import ROUND_S
 from tests.load.media_streams import AUTH_TOKEN, PHONE, PUBLIC_URL, Tally, converse, lines
-from tests.load.stubs import CONFIG, stub_process
+from tests.load.stubs import CONFIG, pin, stub_process
 from tests.load.turn_latency import speech
 
 FRAMES_A_SECOND = 50
@@ -107,7 +108,7 @@ async def watched(pid: int, seconds: float) -> AsyncIterator[Counter[str]]:
 async def webrtc(host: HostProcess, calls: int, seconds: float) -> tuple[Counter[str], float]:
     """Callers over WebRTC; samples, and what part of a core the host took."""
     question, objection = speech()
-    plan = LoadPlan(question, objection, calls, turns=max(2, round(seconds / 6)), ramp_s=1.0)
+    plan = LoadPlan(question, objection, calls, turns=ceil(seconds / ROUND_S), ramp_s=ROUND_S)
     steady = asyncio.Event()
     callers = [Caller(host.url, keep_audio=False) for _ in range(calls)]
     talking = asyncio.create_task(Load(plan, callers, on_steady=lambda on: steady.set() if on else None).run())

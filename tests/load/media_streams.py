@@ -1,9 +1,9 @@
 """Calls by phone under load: ``python -m tests.load.media_streams``.
 
-The host and the stub providers are processes of their own; Twilio and the people on its lines are here. Two kinds of
-level: conversations (how long until the first sound of an answer, how soon a barge-in throws our voice away), and many
-streams at once (is any piece of sound lost, does any voice stutter). A row whose lines lagged is void: it says nothing
-about the host.
+The host, on one core, and the stub providers are processes of their own; Twilio and the people on its lines are here,
+on another core. Two kinds of level: conversations (how long until the first sound of an answer, how soon a barge-in
+throws our voice away), and many streams at once (is any piece of sound lost, does any voice stutter). A row whose lines
+lagged is void: it says nothing about the host.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -26,7 +27,7 @@ from openclaw_actors.testkit.load_report import LAG_LIMIT_MS, percentile
 from openclaw_actors.testkit.providers.carrier.line import Line
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange
 from openclaw_actors.testkit.speakers import Speech, flite
-from tests.load.stubs import CONFIG, OBJECTION, QUESTION, stub_process
+from tests.load.stubs import CONFIG, OBJECTION, QUESTION, pin, stub_process
 
 LISTEN_S = 1.0
 """Into the reply before it is spoken over."""
@@ -171,19 +172,19 @@ async def measure(
     )
 
 
-async def run(levels: Sequence[int], rounds: int, many: int) -> list[Row]:
-    """All levels one after another on one host, the last with ``many`` streams that are not spoken over."""
+async def run(levels: Sequence[int], rounds: int, many: Sequence[int]) -> list[Row]:
+    """All levels one after another on one host, then those of ``many`` streams, which are not spoken over."""
     question, objection = flite(QUESTION), flite(OBJECTION, "rms")
     _ = question.pcmu_packets, objection.pcmu_packets
+    pin(os.getpid(), 1)  # and the stubs; the host is moved
     async with stub_process() as stub_url:
         config = CONFIG.format(url=stub_url).replace(
-            "port = 0", f'port = 0\npublic_url = "{PUBLIC_URL}"\nmax_calls = {2 * max(many, *levels, 1)}'
+            "port = 0", f'port = 0\npublic_url = "{PUBLIC_URL}"\nmax_calls = {2 * max(*many, *levels, 1)}'
         )
         async with HostProcess(config + PHONE) as host, Exchange(PUBLIC_URL, host.url, AUTH_TOKEN) as exchange:
+            pin(host.pid, 0)
             rows = [await measure(host, exchange, count, rounds, question, objection) for count in levels]
-            if many:
-                rows.append(await measure(host, exchange, many, max(1, rounds // 3), question, None))
-            return rows
+            return rows + [await measure(host, exchange, count, max(1, rounds // 3), question, None) for count in many]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -209,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, nargs="*", default=[1, 4], help="conversations at once, a row each")
     parser.add_argument("--turns", type=int, default=6, help="questions (and interruptions) a caller")
-    parser.add_argument("--many", type=int, default=100, help="streams at once in the last row; 0: none")
+    parser.add_argument("--many", type=int, nargs="*", default=[10, 50, 100, 200], help="streams at once, a row each")
     parser.add_argument("--max-turn-ms", type=float, default=400, help="goal for the turns' p50")
     parser.add_argument("--max-clear-ms", type=float, default=150, help="goal for the clears' p95")
     parser.add_argument("--json", action="store_true", help="rows as JSON instead of a table")

@@ -31,8 +31,7 @@ from openclaw_actors.testkit.caller import Caller
 from openclaw_actors.testkit.host import running_host
 from openclaw_actors.testkit.load_report import percentile
 from openclaw_actors.testkit.speakers import Speech
-from tests.load.density import pin
-from tests.load.stubs import CONFIG, stub_process
+from tests.load.stubs import CONFIG, pin, stub_process
 
 PACKET_MS = 20.0
 GOAL_MS = 30.0

@@ -7,9 +7,11 @@ The stubs' delays are the ones on which the peers were measured: STT 50 ms, firs
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 QUESTION = "What is the weather like in Paris today?"
 OBJECTION = "No, wait, I meant to ask about tomorrow."
@@ -54,3 +56,11 @@ async def stub_process() -> AsyncIterator[str]:
     finally:
         process.stdin.close()
         await process.wait()
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process on one core, where there are two and the system can."""
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):  # that thread has ended
+                os.sched_setaffinity(int(thread.name), {core})
