@@ -26,7 +26,7 @@ from openclaw_actors.messages import (
 )
 from openclaw_actors.settings.sections import Turns
 from openclaw_actors.turns.endpoint_delay import CUT_OFF_MS, EndpointDelay
-from openclaw_actors.turns.vad import WINDOW, Vad
+from openclaw_actors.turns.vad import SILENCE, WINDOW, Vad
 
 TurnEvent = SpeechStarted | SpeechSustained | LikelyEnd | Resumed | TurnEnded
 
@@ -34,6 +34,7 @@ _SAMPLES_PER_MS = SAMPLE_RATE // 1000
 _WINDOW_MS = WINDOW / _SAMPLES_PER_MS
 _PCM = np.dtype("<i2")
 _FULL_SCALE = np.float32(1 / 32_768)
+_SILENT_PCM = bytes(2 * WINDOW)
 
 _VOICED, _STILL_VOICED = 0.5, 0.35
 """Silero's own hysteresis: a voice begins above the one and lasts above the other. Steady noise, hum and tones give
@@ -197,7 +198,7 @@ class Endpointer:
             self._end, self._voiced_at = max(self._end, start), arrived_at
 
     def _probability(self, pcm: bytes) -> float:
-        return self._vad.probability(np.frombuffer(pcm, _PCM) * _FULL_SCALE)
+        return self._vad.probability(SILENCE if pcm == _SILENT_PCM else np.frombuffer(pcm, _PCM) * _FULL_SCALE)
 
     def _jump(self, position: int, start: int, arrived_at: float, events: list[TurnEvent]) -> None:
         """Audio up to ``start`` is missing: silence, which ends an open utterance in its time."""

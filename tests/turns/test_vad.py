@@ -99,6 +99,16 @@ def test_digital_silence_costs_no_inference_once_the_voice_has_faded(speak: Spea
     assert 0 < runs - before < 10
 
 
+def test_silence_known_by_its_identity_is_judged_as_any_other(speak: Speak) -> None:
+    quiet = np.zeros(20 * WINDOW, np.float32)
+    sound = np.concatenate((speak("Stop it.", "flite:slt"), quiet, speak("Go on.", "flite:slt"), quiet))
+    windows = [sound[at : at + WINDOW] for at in range(0, len(sound) - WINDOW + 1, WINDOW)]
+    one, other = SileroVad(), SileroVad()
+    known = [one.probability(vad.SILENCE if not window.any() else window) for window in windows]
+    assert known == [other.probability(window) for window in windows]
+    assert max(known) > 0.5
+
+
 def test_a_voice_sounds_the_same_after_skipped_silence(speak: Speak) -> None:
     voice = speak("Please put the black cat back into the basket.", "flite:slt")
     fresh = hear(SileroVad(), voice) >= 0.5
