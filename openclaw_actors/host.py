@@ -47,6 +47,7 @@ from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
 from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
+from openclaw_actors.priority import stand_back
 from openclaw_actors.settings import Settings
 from openclaw_actors.store.database import beside
 from openclaw_actors.store.records import LostCall
@@ -118,7 +119,7 @@ class Host:
         metrics.build_info.labels(version=__version__).set(1)
         load_silero()
         await self._open_records()
-        encode_pool = ThreadPoolExecutor(1, "encode")
+        encode_pool = ThreadPoolExecutor(1, "encode", stand_back)
         closing.callback(encode_pool.shutdown, wait=True)
         self.catalogue = build_catalogue(self.settings, self._engine_maker)
         closing.push_async_callback(self.catalogue.aclose)
