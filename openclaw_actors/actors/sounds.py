@@ -8,18 +8,15 @@ from concurrent.futures import Executor
 
 from openclaw_actors.actors.stage import CallContext
 from openclaw_actors.media import tones
-from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
+from openclaw_actors.media.codecs import SLICE_S, Codec, Encoded, PhraseEncoder
 from openclaw_actors.messages import PlayAudio, SendDtmf, Speech
-
-_SLICE_S = 0.6
-"""Sound encoded at a time: 3 ms of work, so that a minute's clip does not hold the thread against a first word."""
 
 
 async def encode_in_slices(pool: Executor, codec: Codec, pcm: bytes, sample_rate: int) -> AsyncIterator[Encoded]:
     """Encode ``pcm`` (s16 mono at ``sample_rate`` Hz) in ``pool``, a slice at a time; one run of packets in all."""
     loop = asyncio.get_running_loop()
     encoder = PhraseEncoder(codec, sample_rate)
-    size = round(_SLICE_S * sample_rate) * 2
+    size = round(SLICE_S * sample_rate) * 2
     for start in range(0, len(pcm), size):
         yield await loop.run_in_executor(pool, encoder.encode, pcm[start : start + size])
     yield await loop.run_in_executor(pool, encoder.flush)

@@ -45,6 +45,10 @@ OPUS = Codec("opus", pcm_rate=24_000, clock_rate=48_000, silence=b"\xf8\xff\xfe"
 PCMU = Codec("pcmu", pcm_rate=8_000, clock_rate=8_000, silence=b"\xff" * 160)
 """RFC 3551, G.711 mu-law."""
 
+SLICE_S = 0.6
+"""Sound to be encoded at a time, in the pool: 3 ms of work, so that a minute's clip or one call's long phrase does not
+hold the thread against another's first word."""
+
 _OPUS_BITS = 40_000
 """Bits a second that are asked for; it takes 50,000 for speech."""
 

@@ -125,14 +125,14 @@ class Load:
         plan: what they do.
         callers: who they are, as many as the plan says; none has dialled yet.
         on_round: told after each round.
-        on_steady: told when what is measured begins to count, and again when the last has done its rounds.
-        meter: runs in between.
+        on_steady: told when what is measured begins to count.
+        meter: runs from then until the last has done its rounds.
     """
 
     plan: LoadPlan
     callers: Sequence[LoadCaller]
     on_round: Callable[[], object] = lambda: None
-    on_steady: Callable[[bool], object] = lambda _: None
+    on_steady: Callable[[], object] = lambda: None
     meter: Meter | None = None
     tally: Tally = field(default_factory=Tally)
     _began: float = 0.0
@@ -164,10 +164,9 @@ class Load:
             caller.pacing.lags.clear()
         if self.meter:
             self.meter.start()
-        self.on_steady(True)
+        self.on_steady()
         self._steady.set()
         await self._done.wait()
-        self.on_steady(False)
         if self.meter:
             await self.meter.stop()
 

@@ -62,9 +62,6 @@ model either. A muted caller then costs 6 µs a 20 ms frame instead of 70. After
 afresh: of a sentence 20 dB softer than the one before, it finds nothing otherwise (0 windows of 52, afresh 31)."""
 
 
-_ALL_SILENT = 2
-"""Windows of silence after which the context in front of the window is silent too."""
-
 _loudest, _lowest = np.maximum.reduce, np.minimum.reduce
 """``max`` and ``min`` of an array, without the two calls of Python that those are."""
 
@@ -115,7 +112,6 @@ class SileroVad:
         self._settled = self._h, self._c
         self._quiet = 0
         self._skipped = 0
-        self._silences = 0  # windows of digital silence in a row
 
     def _skip(self) -> None:
         self._skipped += 1
@@ -125,8 +121,7 @@ class SileroVad:
 
     def probability(self, window: Window) -> float:
         """The next WINDOW samples hold a voice with this probability, 0 to 1."""
-        self._silences = self._silences + 1 if window is SILENCE else 0
-        if self._silences > _ALL_SILENT and self._last < _FADED:
+        if self._skipped and window is SILENCE:  # what lies before it can't be heard either
             self._skip()
             return 0.0
         joined = self._input

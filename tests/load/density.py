@@ -149,20 +149,13 @@ def table(levels: Sequence[Level]) -> str:
     return "\n".join(lines)
 
 
-def store(levels: Sequence[Level], *, add: bool) -> None:
-    """Keep the rows as density.json, .md and .svg in build/; with ``add`` beside those that are there already."""
+def store(levels: Sequence[Level], text: str) -> None:
+    """Keep the rows as density.json, .md and .svg in build/."""
     BUILD.mkdir(exist_ok=True)
-    path = BUILD / "density.json"
-    earlier = json.loads(path.read_text()) if add and path.is_file() else []
-    measured = {(level.host, level.report.calls) for level in levels}
-    rows = [row for row in earlier if (row["host"], row["calls"]) not in measured]
-    rows += [level.as_dict() for level in levels]
-    rows.sort(key=lambda row: (row["calls"], row["host"] != "ours"))
-    path.write_text(json.dumps(rows, indent=2) + "\n")
-    (BUILD / "density.md").write_text(table(levels) + "\n")
-    first = next((row for row in rows if row["host"] == "ours"), None)
-    if first is not None:
-        draw(rows, TURN_GROWTH * first["turn_ms"]["p95"], BARGE_IN_MS, BUILD / "density.svg")
+    rows = [level.as_dict() for level in levels]
+    (BUILD / "density.json").write_text(json.dumps(rows, indent=2) + "\n")
+    (BUILD / "density.md").write_text(text)
+    draw(rows, TURN_GROWTH * levels[0].report.turn.p95, BARGE_IN_MS, BUILD / "density.svg")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -172,14 +165,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--ramp", type=float, default=ROUND_S, help="seconds over which the callers come")
     parser.add_argument("--peers", action="store_true", help="Pipecat beside it, installed for it")
-    parser.add_argument("--add", action="store_true", help="keep the rows of the runs before in build/density.json")
     options = parser.parse_args(argv)
-    if options.peers:
-        install()
+    version = install() if options.peers else ""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         levels = runner.run(run(options.calls, options.turns, options.ramp, peers=options.peers))
-    store(levels, add=options.add)
-    sys.stdout.write(table(levels) + "\n")
+    text = table(levels) + (f" Pipecat is {version}." if version else "") + "\n"
+    store(levels, text)
+    sys.stdout.write(text)
     return 2 if any(level.report.void for level in levels if level.host == "ours") else 0
 
 

@@ -111,7 +111,7 @@ async def webrtc(host: HostProcess, calls: int, seconds: float) -> tuple[Counter
     plan = LoadPlan(question, objection, calls, turns=ceil(seconds / ROUND_S), ramp_s=ROUND_S)
     steady = asyncio.Event()
     callers = [Caller(host.url, keep_audio=False) for _ in range(calls)]
-    talking = asyncio.create_task(Load(plan, callers, on_steady=lambda on: steady.set() if on else None).run())
+    talking = asyncio.create_task(Load(plan, callers, on_steady=steady.set).run())
     await steady.wait()
     found, share = await look(host, seconds)
     await talking

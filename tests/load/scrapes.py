@@ -56,8 +56,8 @@ async def _converse(host: HostProcess, calls: int, turns: int, scrapes: Scrapes 
     meter = Meter(ProcessTarget(host.pid))
     scraping: list[asyncio.Task[None]] = []
 
-    def steady(begins: bool) -> None:
-        if begins and scrapes is not None:
+    def steady() -> None:
+        if scrapes is not None:
             scraping.append(asyncio.create_task(scrapes.run(host.url)))
 
     tally = await Load(plan, callers, on_steady=steady, meter=meter).run()

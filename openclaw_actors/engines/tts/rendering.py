@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from openclaw_actors.engines.protocols import TtsEngine, Voice
 from openclaw_actors.errors import BrokenEngineError, EngineError
-from openclaw_actors.media.codecs import Codec, Encoded, PhraseEncoder
+from openclaw_actors.media.codecs import SLICE_S, Codec, Encoded, PhraseEncoder
 from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
 from openclaw_actors.messages import WordTime
 from openclaw_actors.observability.engine_meter import meter_of
@@ -18,10 +18,7 @@ from openclaw_actors.observability.logs import outside
 
 _FIRST_SLICE_S = 0.06
 """Sound encoded until the first packets are out, on the loop itself: 0.3 ms of work, which in the pool would wait for
-other calls' phrases, 3 ms each."""
-
-_SLICE_S = 0.6
-"""And after them, in the pool: 3 ms of work at a time, so that one call's long phrase does not hold up another's."""
+other calls' phrases, 3 ms each (``SLICE_S``)."""
 
 _JOINABLE_S = 1.0
 """One that has been silent for longer is not joined: a request that hangs must not take more calls with it."""
@@ -76,7 +73,7 @@ class Rendering:
         self._began = self._loop.time()
         self._leading = LeadingTrim(engine.sample_rate)
         self._road = _Road(codec, engine.sample_rate)
-        self._slice_bytes = [round(seconds * engine.sample_rate) * 2 for seconds in (_FIRST_SLICE_S, _SLICE_S)]
+        self._slice_bytes = [round(seconds * engine.sample_rate) * 2 for seconds in (_FIRST_SLICE_S, SLICE_S)]
         self._pcm = bytearray()
         self._words: list[WordTime] = []
         self._pcm_ends = False

@@ -22,6 +22,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from aiohttp import BodyPartReader, web
 
+from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.testkit.providers.plan import Answer, Fault, Route, StubPlan
 from openclaw_actors.testkit.providers.server import FakeServer
 
@@ -374,17 +375,8 @@ def main(argv: list[str] | None = None, out: Callable[[str], object] = sys.stdou
     unknown = faults.keys() - set(get_args(Route))
     if unknown:
         parser.error(f"--fail: there is no route {', '.join(unknown)}; there are {', '.join(get_args(Route))}")
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(StubPlan(**options), port, out, faults))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it can be had: many callers' answers, a token at a time, are much for asyncio's own."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(plan: StubPlan, port: int, out: Callable[[str], object], faults: Mapping[str, Fault]) -> None:
