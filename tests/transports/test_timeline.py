@@ -43,6 +43,7 @@ class Run:
     def __init__(self, codec: Codec = OPUS, start: int = 0) -> None:
         self.line = Timeline(codec, start)
         self.out: list[tuple[float, AudioIn]] = []
+        self._now = 0.0
 
     def feed(self, packets: list[RtpAudio], until: float | None = None) -> Run:
         for arriving in sorted(packets, key=lambda p: p.arrived_at):
@@ -54,8 +55,10 @@ class Run:
 
     def wait(self, until: float) -> None:
         while (deadline := self.line.deadline) is not None and deadline <= until:
-            self.out += [(deadline, frame) for frame in self.line.tick(deadline)]
-            assert self.line.deadline > deadline, "each tick moves the time line on"
+            self._now = max(self._now, deadline)  # what a hole held back may be overdue when it is given up
+            frames = self.line.tick(self._now)
+            self.out += [(self._now, frame) for frame in frames]
+            assert frames or self.line.deadline > deadline, "each tick moves the time line on"
 
     @property
     def frames(self) -> list[AudioIn]:
