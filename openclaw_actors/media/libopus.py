@@ -21,21 +21,22 @@ _LONGEST_PACKET = 1275
 
 
 class OpusEncoder:
-    """CELT, mono, at the best of its complexity; gives up the interpreter's lock for each packet.
+    """CELT, mono; gives up the interpreter's lock for each packet.
 
     Args:
         library: ``libopus(keep_lock=False)``.
         sample_rate: Hz, one of libopus' own.
         bits: a second, on average.
+        complexity: 0, the cheapest, to 10.
     """
 
-    def __init__(self, library: Any, sample_rate: int, bits: int) -> None:
+    def __init__(self, library: Any, sample_rate: int, bits: int, complexity: int) -> None:
         failed = ctypes.c_int()
         self._state = library.opus_encoder_create(sample_rate, 1, _LOW_DELAY, ctypes.byref(failed))
         if failed.value or not self._state:
             raise MemoryError(f"libopus gives no encoder: {failed.value}")
         finalize(self, library.opus_encoder_destroy, self._state)
-        wanted = ((_SET_BITRATE, bits), (_SET_VBR, 1), (_SET_VBR_CONSTRAINT, 0), (_SET_COMPLEXITY, 10))
+        wanted = ((_SET_BITRATE, bits), (_SET_VBR, 1), (_SET_VBR_CONSTRAINT, 0), (_SET_COMPLEXITY, complexity))
         for request, value in wanted:
             library.opus_encoder_ctl(self._state, request, ctypes.c_int32(value))
         self._encode = library.opus_encode

@@ -102,7 +102,7 @@ def test_an_encoder_gives_its_memory_back():
             freed.append(state)
             library.opus_encoder_destroy(state)
 
-    encoder = OpusEncoder(Counting, 24_000, 40_000)
+    encoder = OpusEncoder(Counting, 24_000, 40_000, 10)
     assert encoder.encode(bytes(960))
     with pytest.raises(ValueError, match="libopus error -1"):
         encoder.encode(bytes(100))
@@ -113,7 +113,7 @@ def test_an_encoder_gives_its_memory_back():
 
 def test_a_rate_that_is_none_of_opus_is_refused():
     with pytest.raises(MemoryError, match="no encoder: -1"):
-        OpusEncoder(libopus(keep_lock=False), 22_050, 40_000)
+        OpusEncoder(libopus(keep_lock=False), 22_050, 40_000, 10)
 
 
 def test_an_encoder_starts_no_threads_of_its_own():
