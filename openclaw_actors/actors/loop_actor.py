@@ -31,6 +31,14 @@ _SLICE = 64
 _SAMPLE = 16
 """One message in so many has its wait measured."""
 
+_PYKKAS_OWN = (
+    pykka_messages._ActorStop,  # noqa: SLF001 - this file's office
+    pykka_messages.ProxyCall,
+    pykka_messages.ProxyGetAttr,
+    pykka_messages.ProxySetAttr,
+)
+"""What pykka itself handles; everything else is for the actor."""
+
 
 class LoopFuture(pykka.ThreadingFuture[Any]):
     """A pykka future whose ``await`` does not block the loop. ``get()`` still serves other threads."""
@@ -81,10 +89,11 @@ class LoopFuture(pykka.ThreadingFuture[Any]):
 class Mailbox:
     """An actor's inbox. ``put`` may be called from any thread; a burst wakes the owner once."""
 
-    __slots__ = ("_count", "_items", "_wake", "deepest", "sampled")
+    __slots__ = ("_count", "_wake", "deepest", "items", "sampled")
 
     def __init__(self) -> None:
-        self._items: deque[Envelope[Any]] = deque()
+        self.items: deque[Envelope[Any]] = deque()
+        """What waits, oldest first; always the same object. For the owner."""
         self._wake: Callable[[], None] | None = None
         self._count = 0
         self.sampled: tuple[Envelope[Any], float] | None = None
@@ -93,7 +102,7 @@ class Mailbox:
     def bind(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` at each put from now on, and now when mail waits."""
         self._wake = wake
-        if self._items:
+        if self.items:
             wake()
 
     def release(self) -> None:
@@ -102,7 +111,7 @@ class Mailbox:
 
     def put(self, envelope: Envelope[Any], /) -> None:
         """Append; wakes the owner."""
-        self._items.append(envelope)
+        self.items.append(envelope)
         self._count += 1
         if self._count % _SAMPLE == 0 and self.sampled is None:
             self.sampled = (envelope, time.monotonic())
@@ -111,26 +120,23 @@ class Mailbox:
 
     def get(self) -> Envelope[Any]:
         """The oldest envelope. Raises IndexError when there is none."""
-        return self._items.popleft()
+        return self.items.popleft()
 
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._items
+        return not self.items
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     def withdraw(self) -> list[Any]:
         """Take out every unread message that was told, oldest first; asks and stop requests stay."""
         told: list[Any] = []
-        kept: deque[Envelope[Any]] = deque()
-        while self._items:
-            envelope = self._items.popleft()
+        for envelope in [self.items.popleft() for _ in range(len(self.items))]:
             if envelope.reply_to is None and not isinstance(envelope.message, pykka_messages._ActorStop):  # noqa: SLF001
                 told.append(envelope.message)
             else:
-                kept.append(envelope)
-        self._items = kept
+                self.items.append(envelope)
         return told
 
 
@@ -228,15 +234,19 @@ class LoopActor(pykka.Actor):
     def _life_drain(self, limit: int) -> int:
         """Handle up to ``limit`` messages; returns how many."""
         self._life_armed = False
-        mailbox, stopped = self._life_mailbox, self.actor_stopped
-        mailbox.deepest = max(mailbox.deepest, len(mailbox))
+        if self._life_ended:
+            return 0
+        mailbox, is_stopped = self._life_mailbox, self.actor_stopped.is_set
+        waiting = mailbox.items
+        mailbox.deepest = max(mailbox.deepest, len(waiting))
         handled = 0
-        while mailbox and handled < limit and not stopped.is_set():
+        while waiting and handled < limit:
             handled += 1
-            self._life_handle(mailbox.get())
-        if stopped.is_set():
-            self._life_end()
-        elif mailbox:
+            self._life_handle(waiting.popleft())
+            if is_stopped():
+                self._life_end()
+                return handled
+        if waiting:
             self._life_wake()
         return handled
 
@@ -245,8 +255,9 @@ class LoopActor(pykka.Actor):
         if sampled is not None and sampled[0] is envelope:
             self._life_mailbox.sampled = None
             self.on_wait(time.monotonic() - sampled[1])
+        message = envelope.message
         try:
-            reply = self._handle_receive(envelope.message)
+            reply = self._handle_receive(message) if isinstance(message, _PYKKAS_OWN) else self.on_receive(message)
         except (KeyboardInterrupt, SystemExit):
             self._life_crash(*sys.exc_info())
             self._life_end()
@@ -255,7 +266,7 @@ class LoopActor(pykka.Actor):
             if envelope.reply_to is not None and isinstance(error, Exception):
                 envelope.reply_to.set_exception()
             else:
-                self.on_poison(envelope.message)
+                self.on_poison(message)
                 self._life_crash(*sys.exc_info())
             return
         if envelope.reply_to is not None:

@@ -14,6 +14,8 @@ RING_SPEECH_S = 30.0
 RING_QUIET_S = 2.0
 """What is kept when the caller is silent: pre-roll for the next onset and the warm-up of a new VAD."""
 
+_SPEECH, _QUIET = round(RING_SPEECH_S * SAMPLE_RATE), round(RING_QUIET_S * SAMPLE_RATE)
+
 
 class Fence:
     """One integer that the Call writes and everyone reads: what belongs to a turn below it is stale."""
@@ -43,13 +45,12 @@ class AudioRing:
 
     def write(self, frame: AudioIn) -> None:
         """Append one frame and drop what is older than the bound."""
-        self._frames.append(frame)
-        bound = RING_QUIET_S if self.keep_from is None else RING_SPEECH_S
-        oldest = self.end - round(bound * SAMPLE_RATE)
-        if self.keep_from is not None:
-            oldest = max(oldest, self.keep_from - round(RING_QUIET_S * SAMPLE_RATE))
-        while self._frames and self._frames[0].start < oldest:
-            self._frames.popleft()
+        frames = self._frames
+        frames.append(frame)
+        end = frame.start + FRAME
+        oldest = end - _QUIET if self.keep_from is None else max(end - _SPEECH, self.keep_from - _QUIET)
+        while frames and frames[0].start < oldest:
+            frames.popleft()
 
     def read(self, start: int, end: int | None = None) -> bytes:
         """PCM (s16 mono 16 kHz) from media time ``start`` to ``end``, as far as it is kept."""

@@ -35,6 +35,7 @@ class Playout:
 
     def __init__(self, codec: Codec, on_moved: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self.codec = codec
+        self._packet_bytes = 2 * codec.packet_samples
         self.released = 0
         self.pause_number = 0
         """0: not paused; else which pause this is, so that a late end of an earlier one ends nothing."""
@@ -128,6 +129,8 @@ class Playout:
 
     def _next_phrase(self) -> Phrase | None:
         """The phrase whose packets are next, behind those that are on the way as a whole."""
+        if not self._queue:
+            return None
         self._finish()
         for phrase in self._queue:
             if self._held(phrase) or not (phrase.packets or phrase.complete):
@@ -327,7 +330,3 @@ class Playout:
     def _move(self, move: Spoken | VoiceStarted) -> None:
         self._moves.append(move)
         self._on_moved()
-
-    @property
-    def _packet_bytes(self) -> int:
-        return round(self.codec.pcm_rate * PACKET_S) * 2

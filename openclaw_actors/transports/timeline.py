@@ -75,10 +75,10 @@ class Timeline:
 
     def push(self, packet: RtpAudio) -> list[AudioIn]:
         """Take a packet in; returns the frames that are complete now."""
-        frames: list[AudioIn] = []
-        for released in self.jitter.push(packet):
-            frames += self._play(released)
-        return frames
+        released = self.jitter.push(packet)
+        if len(released) == 1:  # nearly always
+            return self._play(released[0])
+        return [frame for each in released for frame in self._play(each)]
 
     def tick(self, now: float) -> list[AudioIn]:
         """What time itself brings about: holes given up, and one concealed frame when the next packet is overdue."""
@@ -100,14 +100,15 @@ class Timeline:
         self._earn(now)
         if not self._begun or packet.source != self._source:
             self._join(packet)
-        gap = self._gap(packet.timestamp)
         if self._credit <= 0:
             self.dropped += 1
             return []
-        longest = min(now - self._filled_at + _JUMP_S, self._credit)
-        if gap > longest * SAMPLE_RATE or self._is_shifted(gap, now):
-            self._join(packet)
-            gap = 0
+        gap = self._gap(packet.timestamp)
+        if gap:
+            longest = min(now - self._filled_at + _JUMP_S, self._credit)
+            if gap > longest * SAMPLE_RATE or self._is_shifted(gap, now):
+                self._join(packet)
+                gap = 0
         frames = self._fill(gap, now) if gap > 0 else []
         samples = self._decode(packet)
         if gap < 0:

@@ -9,6 +9,8 @@ import unicodedata
 _JOINERS = str.maketrans("", "", "'’‘ʼ`´\u00ad\u200b\u200c\u200d\u2060\ufeff")
 """Apostrophes and invisible joiners vanish: "that's" and "that’s" are one word, not two."""
 
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+
 _HUMS = re.compile(r"u+h*m*|a+h+|o+h+|e+h+m*|e+r+m*|h+m+|m+h*m*|hu+h+|h+a+h+a*|ä+h*m*")
 """Sounds that engines spell as they like: uh, um, ah, oh, er, hm, mm, mhm, huh, haha, ähm."""
 
@@ -42,8 +44,9 @@ def words(text: str) -> list[str]:
     Scripts that do not separate words (Chinese, Japanese, Thai) give one word for what stands between two marks.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(_JOINERS)
-    bare = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded)
-    return bare.split()
+    if folded.isascii():
+        return _ASCII_WORD.findall(folded)
+    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split()
 
 
 def normalise(text: str) -> str:

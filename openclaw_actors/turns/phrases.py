@@ -142,7 +142,10 @@ class PhraseSplitter:
 
 def _weight(text: str) -> int:
     """Length in Latin letters: a wide character is a syllable of speech, about two letters."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text.strip())
+    text = text.strip()
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _speakable(text: str) -> bool:

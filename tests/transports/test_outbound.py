@@ -101,7 +101,7 @@ async def test_a_source_that_fails_or_is_gone_is_silence_and_never_an_end():
     assert bytes(await outbound.recv()) == b"\x00\x01"
 
 
-async def test_lag_is_observed_for_one_packet_in_sixteen_and_each_is_counted():
+async def test_lag_is_observed_for_one_packet_in_sixteen_and_each_is_counted_by_the_end():
     def value(name: str, **labels: str) -> float:
         return metrics.REGISTRY.get_sample_value(f"openclaw_actors_{name}", labels) or 0.0
 
@@ -114,4 +114,5 @@ async def test_lag_is_observed_for_one_packet_in_sixteen_and_each_is_counted():
         await outbound.recv()
     assert value("pacing_lag_seconds_count") - count == 11
     assert value("pacing_lag_seconds_sum") - lag == pytest.approx(0.05, abs=0.001)
+    outbound.stop()
     assert value("rtp_packets_total", direction="outbound") - sent == 161

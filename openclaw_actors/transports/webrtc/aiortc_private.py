@@ -30,6 +30,7 @@ import aioice
 import pylibsrtp
 from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, clock
 from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtcdtlstransport import State
 from aiortc.rtp import HeaderExtensions, RtpPacket
 from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
@@ -273,7 +274,7 @@ class _OutboundStream:
     """One source of RTP: numbers, header, encryption, and aiortc's counts for its sender reports."""
 
     def __init__(self, sender: RTCRtpSender, payload_type: int) -> None:
-        _require(sender.transport, "_tx_srtp", "transport")
+        _require(sender.transport, "_tx_srtp", "_state", "transport")
         self._sender = sender
         self._transport: RTCDtlsTransport = sender.transport
         self._connection: aioice.Connection = sender.transport.transport._connection  # noqa: SLF001 - this file's office
@@ -299,7 +300,7 @@ class _OutboundStream:
         sender = self._sender
         if not sender._enabled:  # noqa: SLF001 - as above
             return
-        if self._transport.state != "connected":
+        if self._transport._state is not State.CONNECTED:  # noqa: SLF001 - as above
             raise ConnectionError("DTLS is closed")
         at = (self._origin + timestamp) & 0xFFFF_FFFF
         header = _HEADER.pack(self._first, self._kind, self._sequence, at, sender._ssrc)  # noqa: SLF001 - as above
