@@ -79,6 +79,8 @@ class Ear:
         self.lost_packets = 0
         self.longest_gap_s = 0.0
         """The longest time between two arrivals."""
+        self.longest_gap_at = 0.0
+        """The arrival that ended it."""
         self._last_arrival: float | None = None
 
     def hear(self, packet: RtpAudio, *, pcmu: bool = False) -> None:
@@ -87,7 +89,9 @@ class Ear:
             self.on_packet(packet)
         arrived_at, sequence, payload = packet.arrived_at, packet.sequence, packet.payload
         if self._last_arrival is not None:
-            self.longest_gap_s = max(self.longest_gap_s, arrived_at - self._last_arrival)
+            gap = arrived_at - self._last_arrival
+            if gap > self.longest_gap_s:
+                self.longest_gap_s, self.longest_gap_at = gap, arrived_at
         self._last_arrival = arrived_at
         if self._sequence is None:
             self._first_timestamp = packet.timestamp

@@ -57,7 +57,8 @@ class LoadReport:
     setup: Spread
     turn: Spread
     barge_in: Spread
-    longest_gap_ms: float
+    longest_gaps: tuple[tuple[float, float], ...]
+    """Each caller's: when it ended (monotonic), and how long it was; seconds."""
     packets: int
     lost_packets: int
     own_lag_p99_ms: float
@@ -77,13 +78,18 @@ class LoadReport:
             setup=Spread.of(tally.setups),
             turn=Spread.of(tally.turns),
             barge_in=Spread.of(tally.barge_ins),
-            longest_gap_ms=max((1000 * caller.heard.longest_gap_s for caller in callers), default=0.0),
+            longest_gaps=tuple((caller.heard.longest_gap_at, caller.heard.longest_gap_s) for caller in callers),
             packets=sum(caller.heard.packets for caller in callers),
             lost_packets=sum(caller.heard.lost_packets for caller in callers),
             own_lag_p99_ms=max((1000 * caller.pacing.p99() for caller in callers), default=0.0),
             cpu_percent=figures["cpu_percent"],
             rss_mb=figures["rss_mb"],
         )
+
+    @property
+    def longest_gap_ms(self) -> float:
+        """Between two packets of a caller."""
+        return max((1000 * seconds for _, seconds in self.longest_gaps), default=0.0)
 
     @property
     def void(self) -> bool:

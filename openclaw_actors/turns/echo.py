@@ -158,7 +158,7 @@ def _halve(sound: Sound) -> Sound:
 def _delay(sent: Sound, heard: Sound) -> int:
     """Samples by which ``heard`` lies behind the end of ``sent``, where the two are most alike."""
     both = np.fft.rfft(heard, _FFT)[_BAND] * np.conj(np.fft.rfft(sent, _FFT)[_BAND])
-    # Three quarters of each frequency's level are ignored: with none of it the pitch is found, with all of it the noise.
+    # Three quarters of each frequency's level are ignored: with none ignored the pitch is found, with all the noise.
     root = np.sqrt(np.abs(both))
     cross = np.zeros(_FFT // 2 + 1, np.complex64)
     cross[_BAND] = both / (root * np.sqrt(root) + np.float32(1e-9))

@@ -27,6 +27,7 @@ from openclaw_actors.testkit.load_report import LoadReport
 from openclaw_actors.testkit.load_target import ProcessTarget
 from tests.load.density_picture import draw
 from tests.load.pipecat_host import install, pipecat
+from tests.load.stalls import Stall, less_stalls, witnessed
 from tests.load.stubs import CONFIG, pin, stub_process
 from tests.load.turn_latency import measure, speech
 
@@ -48,6 +49,13 @@ class Level:
     ready_s: float
     idle_mb: float
     report: LoadReport
+    stalls: Sequence[Stall] = ()
+    """Of the cores, where the machine ran neither host nor callers."""
+
+    @property
+    def own_gap_ms(self) -> float:
+        """The longest gap less what the machine stood still in it."""
+        return max((1000 * less_stalls(*gap, self.stalls) for gap in self.report.longest_gaps), default=0.0)
 
     @property
     def mb_per_call(self) -> float:
@@ -57,7 +65,7 @@ class Level:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         own = {"host": self.host, "ready_s": round(self.ready_s, 2), "mb_per_call": round(self.mb_per_call, 2)}
-        return own | self.report.as_dict()
+        return own | self.report.as_dict() | {"own_gap_ms": round(self.own_gap_ms)}
 
 
 async def ours(stub: str, plan: LoadPlan) -> Level:
@@ -68,8 +76,9 @@ async def ours(stub: str, plan: LoadPlan) -> Level:
         pin(host.pid, 0)
         await measure(host.url, host.pid, LoadPlan(plan.question, None, 1, 1))  # what is made once, is made
         idle = (await ProcessTarget(host.pid).usage()).rss / 2**20
-        report, _ = await measure(host.url, host.pid, plan)
-        return Level("ours", ready_s, idle, report)
+        async with witnessed(0) as hosts, witnessed(1) as callers:
+            report, _ = await measure(host.url, host.pid, plan)
+        return Level("ours", ready_s, idle, report, (*hosts, *callers))
 
 
 async def theirs(stub: str, plan: LoadPlan) -> Level:
@@ -80,8 +89,9 @@ async def theirs(stub: str, plan: LoadPlan) -> Level:
         pin(pid, 0)
         await measure(url, pid, LoadPlan(plan.question, None, 1, 1))
         idle = (await ProcessTarget(pid).usage()).rss / 2**20
-        report, _ = await measure(url, pid, plan)
-        return Level("Pipecat", ready_s, idle, report)
+        async with witnessed(0) as hosts, witnessed(1) as callers:
+            report, _ = await measure(url, pid, plan)
+        return Level("Pipecat", ready_s, idle, report, (*hosts, *callers))
 
 
 async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) -> list[Level]:
@@ -108,12 +118,13 @@ def holds(level: Level, first: Level) -> bool:
         and not r.void
         and r.turn.p95 <= TURN_GROWTH * first.report.turn.p95
         and r.barge_in.p95 <= BARGE_IN_MS
-        and r.longest_gap_ms <= GAP_MS
+        and level.own_gap_ms <= GAP_MS
     )
 
 
 HEADINGS = (
-    "host | calls | set-up p95 ms | turn p50 / p95 ms | barge-in p50 / p95 ms | longest gap ms | CPU per call | "
+    "host | calls | set-up p95 ms | turn p50 / p95 ms | barge-in p50 / p95 ms | longest gap, of the host's making ms | "
+    "CPU per call | "
     "MB per call | own lag p99 ms"
 )
 
@@ -125,7 +136,8 @@ def row(level: Level) -> str:
     void = " **void**" if r.void else ""
     return (
         f"| {level.host} | {r.calls}{amiss} | {r.setup.p95:.0f} | {r.turn.p50:.0f} / {r.turn.p95:.0f} | "
-        f"{r.barge_in.p50:.0f} / {r.barge_in.p95:.0f} | {r.longest_gap_ms:.0f} | {r.cpu_percent_per_call or 0:.1f} % | "
+        f"{r.barge_in.p50:.0f} / {r.barge_in.p95:.0f} | {r.longest_gap_ms:.0f}, {level.own_gap_ms:.0f} | "
+        f"{r.cpu_percent_per_call or 0:.1f} % | "
         f"{level.mb_per_call:.1f} | {r.own_lag_p99_ms:.1f}{void} |"
     )
 
