@@ -11,6 +11,7 @@ from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.messages import AudioIn
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.tally import Tally
 from openclaw_actors.transports.line_quality import Leg, LineQuality
 from openclaw_actors.transports.peer import PeerListener
 from openclaw_actors.transports.timeline import GRACE_S, Timeline
@@ -22,8 +23,6 @@ _STALL_S = 0.05
 _AFTER_STALL_S = 0.02
 """Time to read what waits in the socket then, before silence takes its place."""
 _REPORT_EVERY_S = 5.0
-_COUNT_EVERY = 50
-"""Packets that are counted together: the metric lags behind by a second at most."""
 
 
 class Inbound:
@@ -62,8 +61,7 @@ class Inbound:
         self._missing = 0
         self._reported_at = 0.0
         self._complained = False
-        self._received = 0
-        self._counter = metrics.rtp_packets_total.labels(direction="inbound")
+        self._tally = Tally(metrics.rtp_packets_total.labels(direction="inbound"))
 
     def attach(self, listener: PeerListener, start: int) -> None:
         """Tell this listener from now on; what came before is not kept.
@@ -85,9 +83,7 @@ class Inbound:
     def receive(self, packet: RtpAudio) -> None:
         """Take a packet; never raises (an exception would end aiortc's reading task, and so the call)."""
         self.received_at = packet.arrived_at
-        self._received += 1
-        if self._received % _COUNT_EVERY == 0:
-            self._counter.inc(_COUNT_EVERY)
+        self._tally.one()
         if self._timeline is None:
             return
         try:
@@ -100,8 +96,7 @@ class Inbound:
     def close(self) -> None:
         """Tell no more."""
         self._disarm()
-        self._counter.inc(self._received % _COUNT_EVERY)
-        self._received = 0
+        self._tally.settle()
         if self._timeline is not None:
             self._look(self._timeline)
         self._timeline = self._listener = None

@@ -343,6 +343,50 @@ async def test_a_long_mailbox_leaves_the_loop_its_turns():
     assert turns >= 1000 / 64 - 1
 
 
+class Passing(Life):
+    """Passes numbers on, counted down."""
+
+    next: Any = None
+
+    def on_receive(self, message):
+        self.seen.append(message)
+        if message:
+            self.next.tell(message - 1)
+
+
+async def passing(count):
+    refs = [Passing.start() for _ in range(count)]
+    for ref, following in zip(refs, [*refs[1:], refs[0]], strict=True):
+        ref._actor_weakref().next = following
+    return refs, [ref._actor_weakref() for ref in refs]
+
+
+async def test_mail_goes_on_from_actor_to_actor_within_one_turn_of_the_loop():
+    (first, *_), actors = await passing(3)
+    first.tell(2)
+    await asyncio.sleep(0)
+    assert [actor.seen for actor in actors] == [[2], [1], [0]]
+
+
+async def test_actors_that_keep_telling_each_other_leave_the_loop_its_turns():
+    (first, _), (one, _) = await passing(2)
+    first.tell(1000)
+    turns = 0
+    while one.seen[-1:] != [0]:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 1000 / 64
+
+
+async def test_an_actor_killed_by_the_one_before_it_handles_nothing():
+    refs, actors = await passing(2)
+    actors[0].on_receive = lambda _: kill(refs[1], TimeoutError("hung"))
+    refs[0].tell("kill it")
+    refs[1].tell("unread")
+    assert (await end_of(actors[1]))[1] == ["unread"]
+    assert actors[1].seen == []
+
+
 async def test_an_actor_that_has_ended_is_not_kept_in_memory():
     import gc
     import weakref

@@ -14,6 +14,7 @@ from aiortc import MediaStreamTrack
 from openclaw_actors.media.codecs import Codec
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.tally import Tally
 from openclaw_actors.transports.peer import PacketSource
 from openclaw_actors.transports.webrtc.pacer import PACKET_S
 
@@ -25,8 +26,6 @@ delay for long. It is far above the lag of a healthy loop: p99 4 ms at 20 calls.
 _EARLY_S = 0.002
 """A timer may fire so much before its time (uvloop counts whole milliseconds)."""
 _OBSERVE_EVERY = 16
-_COUNT_EVERY = 50
-"""Packets that are counted together: the metric lags behind by a second at most."""
 
 
 class OutboundTrack(MediaStreamTrack):
@@ -62,7 +61,7 @@ class OutboundTrack(MediaStreamTrack):
         self._slot = 0
         self._sent = 0
         self._complained = False
-        self._counter = metrics.rtp_packets_total.labels(direction="outbound")
+        self._tally = Tally(metrics.rtp_packets_total.labels(direction="outbound"))
 
     def send_due(self, now: float, send: Callable[[bytes, int], None]) -> None:
         """Send all that is due at ``now``, by ``send(payload, timestamp)``; what is too late is skipped."""
@@ -75,14 +74,13 @@ class OutboundTrack(MediaStreamTrack):
         while due <= now + _EARLY_S:
             send(self._payload(), self._slot * self._step)
             self._slot += 1
-            self._count()
+            self._tally.one()
             due = self._due()
 
     def stop(self) -> None:
         """No more is sent."""
         super().stop()
-        self._counter.inc(self._sent % _COUNT_EVERY)
-        self._sent = 0
+        self._tally.settle()
 
     async def recv(self) -> av.Packet[Any]:
         """The packet for the next 20 ms, when it is due. Never raises but to be cancelled."""
@@ -91,13 +89,9 @@ class OutboundTrack(MediaStreamTrack):
         packet.pts = self._slot * self._step
         packet.time_base = self._time_base
         self._slot += 1
-        self._count()
-        return packet
-
-    def _count(self) -> None:
         self._sent += 1
-        if self._sent % _COUNT_EVERY == 0:
-            self._counter.inc(_COUNT_EVERY)
+        self._tally.one()
+        return packet
 
     async def _wait_for_slot(self) -> None:
         now = self._clock()
