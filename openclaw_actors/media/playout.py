@@ -129,8 +129,6 @@ class Playout:
 
     def _next_phrase(self) -> Phrase | None:
         """The phrase whose packets are next, behind those that are on the way as a whole."""
-        if not self._queue:
-            return None
         self._finish()
         for phrase in self._queue:
             if self._held(phrase) or not (phrase.packets or phrase.complete):

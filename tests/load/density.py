@@ -73,12 +73,7 @@ async def ours(stub: str, plan: LoadPlan) -> Level:
     began = time.monotonic()
     async with HostProcess(CONFIG.format(url=stub).replace("port = 0", "port = 0\nmax_calls = 200")) as host:
         ready_s = time.monotonic() - began
-        pin(host.pid, 0)
-        await measure(host.url, host.pid, LoadPlan(plan.question, None, 1, 1))  # what is made once, is made
-        idle = (await ProcessTarget(host.pid).usage()).rss / 2**20
-        async with witnessed(0) as hosts, witnessed(1) as callers:
-            report, _ = await measure(host.url, host.pid, plan)
-        return Level("ours", ready_s, idle, report, (*hosts, *callers))
+        return await under_load("ours", ready_s, host.url, host.pid, plan)
 
 
 async def theirs(stub: str, plan: LoadPlan) -> Level:
@@ -86,12 +81,17 @@ async def theirs(stub: str, plan: LoadPlan) -> Level:
     began = time.monotonic()
     async with pipecat(stub) as (url, pid):
         ready_s = time.monotonic() - began
-        pin(pid, 0)
-        await measure(url, pid, LoadPlan(plan.question, None, 1, 1))
-        idle = (await ProcessTarget(pid).usage()).rss / 2**20
-        async with witnessed(0) as hosts, witnessed(1) as callers:
-            report, _ = await measure(url, pid, plan)
-        return Level("Pipecat", ready_s, idle, report, (*hosts, *callers))
+        return await under_load("Pipecat", ready_s, url, pid, plan)
+
+
+async def under_load(name: str, ready_s: float, url: str, pid: int, plan: LoadPlan) -> Level:
+    """What this fresh host does with that load."""
+    pin(pid, 0)
+    await measure(url, pid, LoadPlan(plan.question, None, 1, 1))  # what is made once, is made
+    idle = (await ProcessTarget(pid).usage()).rss / 2**20
+    async with witnessed(0) as hosts, witnessed(1) as callers:
+        report, _ = await measure(url, pid, plan)
+    return Level(name, ready_s, idle, report, (*hosts, *callers))
 
 
 async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) -> list[Level]:
@@ -124,8 +124,7 @@ def holds(level: Level, first: Level) -> bool:
 
 HEADINGS = (
     "host | calls | set-up p95 ms | turn p50 / p95 ms | barge-in p50 / p95 ms | longest gap, of the host's making ms | "
-    "CPU per call | "
-    "MB per call | own lag p99 ms"
+    "CPU per call | MB per call | own lag p99 ms"
 )
 
 
@@ -137,8 +136,7 @@ def row(level: Level) -> str:
     return (
         f"| {level.host} | {r.calls}{amiss} | {r.setup.p95:.0f} | {r.turn.p50:.0f} / {r.turn.p95:.0f} | "
         f"{r.barge_in.p50:.0f} / {r.barge_in.p95:.0f} | {r.longest_gap_ms:.0f}, {level.own_gap_ms:.0f} | "
-        f"{r.cpu_percent_per_call or 0:.1f} % | "
-        f"{level.mb_per_call:.1f} | {r.own_lag_p99_ms:.1f}{void} |"
+        f"{r.cpu_percent_per_call or 0:.1f} % | {level.mb_per_call:.1f} | {r.own_lag_p99_ms:.1f}{void} |"
     )
 
 

@@ -67,15 +67,11 @@ class OutboundTrack(MediaStreamTrack):
         """Send all that is due at ``now``, by ``send(payload, timestamp)``; what is too late is skipped."""
         if self._began is None:
             self._began = now
-        due = self._due()
-        if now - due > _SKIP_AFTER_S:
-            self._skip(now - due)
-            due = self._due()
-        while due <= now + _EARLY_S:
+        self._skip(now - self._due())
+        while self._due() <= now + _EARLY_S:
             send(self._payload(), self._slot * self._step)
             self._slot += 1
             self._tally.one()
-            due = self._due()
 
     def stop(self) -> None:
         """No more is sent."""
