@@ -58,8 +58,9 @@ _STRANGE_AMID_ECHO, _STRANGE_AT_FIRST = 2, 5
 within a second (one alone is our first sound after a pause, of which there is too little to compare), and while it is
 not known yet whether this line has an echo. Else the first counts."""
 
-_SETTLED, _AGAIN = 8, 4
-"""Windows in a row (256 ms) after which a voice is taken for the caller's, and is looked at only each 128 ms."""
+_SETTLED, _SETTLED_IF_CLEAN, _AGAIN = 8, 3, 8
+"""Windows in a row (256 ms; 96 ms on a line without echo) after which a voice is taken for the caller's, and is looked
+at only each 256 ms."""
 
 _CLEAN = 22
 """Windows (0.7 s, the latest that an echo comes) in which we spoke and no voice came back: this line has no echo."""
@@ -112,7 +113,7 @@ class EchoGuardedVad:
             self._strange = 0
             self._clean += now - self._sent.voiced_to <= _MARGIN
             return probability
-        if self._strange >= _SETTLED and self._strange % _AGAIN:
+        if self._strange >= (_SETTLED_IF_CLEAN if self._is_clean else _SETTLED) and self._strange % _AGAIN:
             self._strange += 1
             return probability
         if self._is_echo(now):
@@ -127,7 +128,11 @@ class EchoGuardedVad:
         """Windows without an explanation that make a caller."""
         if self._position - self._echo_at <= _WITHIN:
             return _STRANGE_AMID_ECHO
-        return 1 if self._lag or self._clean >= _CLEAN else _STRANGE_AT_FIRST
+        return 1 if self._lag or self._is_clean else _STRANGE_AT_FIRST
+
+    @property
+    def _is_clean(self) -> bool:
+        return self._clean >= _CLEAN
 
     def _now(self) -> int:
         """Where in the sent sound the caller's last sample lies, without delay. Both count samples, at one pace."""
