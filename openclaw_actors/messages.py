@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 SAMPLE_RATE = 16_000
 """Samples a second of all audio that the caller's side of the tree handles: s16, mono."""
@@ -91,8 +91,7 @@ NO_CARRIAGE = Carriage()
 # --- The road: sound goes round in one direction --------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class AudioIn:
+class AudioIn(NamedTuple):
     """20 ms of the caller. Peer → Transport → Turns, Stt."""
 
     start: int

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, cast
 
@@ -148,12 +149,22 @@ class _RunQueue:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.thread = threading.get_ident()
         self._loop = loop
         self._ready: deque[LoopActor] = deque()
         self._scheduled = False
 
-    def add(self, actor: LoopActor) -> None:
-        """This actor has mail."""
+    def wake(self, actor: LoopActor) -> None:
+        """This actor has mail. From any thread."""
+        if actor._life_armed:  # noqa: SLF001 - this file's own
+            return
+        actor._life_armed = True  # noqa: SLF001 - this file's own
+        if threading.get_ident() == self.thread:
+            self._add(actor)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._add, actor)
+
+    def _add(self, actor: LoopActor) -> None:
         self._ready.append(actor)
         if not self._scheduled:
             self._scheduled = True
@@ -178,13 +189,13 @@ class LoopActor(pykka.Actor):
     an owned task, or killed. Its own state is named ``_life_*`` to leave all other names to its subclasses.
     """
 
-    _home: ClassVar[tuple[asyncio.AbstractEventLoop, int, _RunQueue] | None] = None
+    _home: ClassVar[tuple[asyncio.AbstractEventLoop, _RunQueue] | None] = None
 
     @staticmethod
     def live_here() -> None:
         """Host every LoopActor that starts from now on on the running loop. Call once a process, on its thread."""
         loop = asyncio.get_running_loop()
-        LoopActor._home = (loop, threading.get_ident(), _RunQueue(loop))
+        LoopActor._home = (loop, _RunQueue(loop))
 
     # --- pykka's extension points -----------------------------------------------------------------
 
@@ -199,7 +210,7 @@ class LoopActor(pykka.Actor):
     def _start_actor_loop(self) -> None:
         if LoopActor._home is None:
             raise RuntimeError("no loop hosts actors yet: call LoopActor.live_here() on the loop first")
-        self._loop, self._life_thread, self._life_queue = LoopActor._home
+        self._loop, self._life_queue = LoopActor._home
         self._life_mailbox = cast("Mailbox", self.actor_inbox)
         self._life_armed = False
         self._life_ended = False
@@ -208,7 +219,7 @@ class LoopActor(pykka.Actor):
         self._life_tasks: set[asyncio.Task[Any]] = set()
         # Its own, and empty: what is bound for the logs of whoever starts it, or sends it mail, is not of its work.
         self._life_context = contextvars.Context()
-        if threading.get_ident() == self._life_thread:
+        if threading.get_ident() == self._life_queue.thread:
             self._life_context.run(self._life_begin)
         else:
             self._loop.call_soon_threadsafe(self._life_begin, context=self._life_context)
@@ -220,16 +231,7 @@ class LoopActor(pykka.Actor):
         if self.actor_stopped.is_set():
             self._life_end()
         else:
-            self._life_mailbox.bind(self._life_wake)
-
-    def _life_wake(self) -> None:
-        if self._life_armed:
-            return
-        self._life_armed = True
-        if threading.get_ident() == self._life_thread:
-            self._life_queue.add(self)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._life_queue.add, self)
+            self._life_mailbox.bind(partial(self._life_queue.wake, self))
 
     def _life_drain(self, limit: int) -> int:
         """Handle up to ``limit`` messages; returns how many."""
@@ -247,7 +249,7 @@ class LoopActor(pykka.Actor):
                 self._life_end()
                 return handled
         if waiting:
-            self._life_wake()
+            self._life_queue.wake(self)
         return handled
 
     def _life_handle(self, envelope: Envelope[Any]) -> None:

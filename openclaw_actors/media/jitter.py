@@ -156,6 +156,17 @@ class JitterBuffer:
         """When ``poll`` has something to do: the time at which the first hole is given up."""
         return self._give_up_at(self._held[min(self._held)]) if self._held else None
 
+    def passes(self, packet: RtpAudio) -> bool:
+        """Whether this packet is the next and nothing waits: then it is taken in, and released. Else ``push`` it."""
+        if self._held or self._next is None or packet.source != self._source:
+            return False
+        if packet.sequence != self._next & 0xFFFF:
+            return False
+        self.clock.observe(packet.timestamp, packet.arrived_at)
+        self._measure(packet)
+        self._next += 1
+        return True
+
     def push(self, packet: RtpAudio) -> list[RtpAudio]:
         """Take a packet in; returns all that can be released now, in order."""
         released: list[RtpAudio] = []
@@ -174,10 +185,6 @@ class JitterBuffer:
             self.late += 1
             del self._stepped_over[number]
             return released
-        if number == self._next and not self._held:  # nearly always
-            self._measure(packet)
-            self._next += 1
-            return [*released, packet]
         self._held[number] = packet
         return released + self._release(packet.arrived_at)
 

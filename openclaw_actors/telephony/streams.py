@@ -72,7 +72,7 @@ class Streams:
             begun = await self._begin(stream, address, token)
             if begun is not None:
                 peer, started = begun
-                await peer.serve(stream, started)
+                await asyncio.create_task(peer.serve(stream, started), name="media stream in")
             await stream.close()
         except StreamFaultError as fault:
             _log.warning("media stream closed", code=fault.code, reason=fault.reason)

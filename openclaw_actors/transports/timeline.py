@@ -75,10 +75,9 @@ class Timeline:
 
     def push(self, packet: RtpAudio) -> list[AudioIn]:
         """Take a packet in; returns the frames that are complete now."""
-        released = self.jitter.push(packet)
-        if len(released) == 1:  # nearly always
-            return self._play(released[0])
-        return [frame for each in released for frame in self._play(each)]
+        if self.jitter.passes(packet):  # nearly always
+            return self._play(packet)
+        return [frame for each in self.jitter.push(packet) for frame in self._play(each)]
 
     def tick(self, now: float) -> list[AudioIn]:
         """What time itself brings about: holes given up, and one concealed frame when the next packet is overdue."""

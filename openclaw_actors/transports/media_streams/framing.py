@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class FrameError(Exception):
@@ -35,8 +35,7 @@ class Started:
     is_mulaw: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(NamedTuple):
     """A piece of the caller's sound.
 
     Args:
