@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import random
 import signal
@@ -17,7 +16,7 @@ from typing import Any
 
 import pykka
 
-from openclaw_actors import __version__
+from openclaw_actors import __version__, garbage
 from openclaw_actors.actors.admission import Load
 from openclaw_actors.actors.archive import Archive
 from openclaw_actors.actors.call import Services
@@ -160,9 +159,7 @@ class Host:
             self.desk.begin(self.board, *carrier)
         if self._recall is not None:
             self._background(self._look_for_lost())
-        gc.collect()
-        gc.freeze()  # what stands now stays: later collections need not walk it (aiortc's peers are cycles)
-        gc.enable()  # `serve` has it off up to here
+        garbage.settle()  # `serve` has the search off up to here
         self._ready = True
 
     async def _open_records(self) -> None:

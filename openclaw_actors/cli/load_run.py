@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from openclaw_actors import garbage
 from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.errors import EngineError
 from openclaw_actors.testkit.caller import Caller
@@ -113,6 +114,7 @@ async def _load(order: Order, console: Console) -> tuple[LoadReport, Tally, str]
         greeting_s=_GREETING_S,
         quiet_s=_REPLY_OVER_S,
     )
+    garbage.settle()  # a caller that pauses is late
     callers = [CALLERS[order.transport](order, number) for number in range(order.calls)]
     target = ProcessTarget(order.pid) if order.pid else MetricsTarget(order.url, order.token, not order.insecure)
     meter = Meter(target)

@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 
+from openclaw_actors import garbage
 from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.messages import SAMPLE_RATE
 from openclaw_actors.testkit.caller import Caller
@@ -97,6 +98,7 @@ async def measure(url: str, pid: int, plan: LoadPlan) -> tuple[LoadReport, list[
     """One level of load on the host at ``url``, whose process is ``pid``."""
     callers = [Caller(url, name=f"caller {n + 1}", keep_audio=False, direct=True) for n in range(plan.calls)]
     meter = Meter(ProcessTarget(pid))
+    garbage.settle()
     tally = await Load(plan, callers, meter=meter).run()
     return LoadReport.of(plan, tally, callers, meter), callers
 
