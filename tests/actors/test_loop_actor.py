@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pykka
@@ -341,6 +342,28 @@ async def test_a_long_mailbox_leaves_the_loop_its_turns():
     asyncio.get_running_loop().call_soon(turn)
     await ref.ask("end", block=False)
     assert turns >= 1000 / 64 - 1
+
+
+class Slow(Life):
+    """Works for a millisecond on each message."""
+
+    def on_receive(self, message):
+        until = time.monotonic() + 0.001
+        while time.monotonic() < until:
+            pass
+        self.seen.append(message)
+
+
+async def test_slow_messages_of_many_actors_leave_the_loop_its_turns():
+    refs = [Slow.start() for _ in range(10)]
+    for number in range(10):
+        for ref in refs:
+            ref.tell(number)
+    turns = 0
+    while refs[-1]._actor_weakref().seen[-1:] != [9]:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 10 * 10 / 8
 
 
 class Passing(Life):

@@ -27,7 +27,7 @@ from openclaw_actors.testkit.load_report import LoadReport
 from openclaw_actors.testkit.load_target import ProcessTarget
 from tests.load.density_picture import draw
 from tests.load.pipecat_host import install, pipecat
-from tests.load.stalls import Stall, less_stalls, witnessed
+from tests.load.stalls import Stall, less_stalls, own_stalls, witnessed
 from tests.load.stubs import CONFIG, pin, stub_process
 from tests.load.turn_latency import measure, speech
 
@@ -50,11 +50,11 @@ class Level:
     idle_mb: float
     report: LoadReport
     stalls: Sequence[Stall] = ()
-    """Of the cores, where the machine ran neither host nor callers."""
+    """Of the cores, where the machine ran neither host nor callers; and of the callers' loop."""
 
     @property
     def own_gap_ms(self) -> float:
-        """The longest gap less what the machine stood still in it."""
+        """The longest gap less what the machine, or the callers themselves, stood still in it."""
         return max((1000 * less_stalls(*gap, self.stalls) for gap in self.report.longest_gaps), default=0.0)
 
     @property
@@ -89,9 +89,9 @@ async def under_load(name: str, ready_s: float, url: str, pid: int, plan: LoadPl
     pin(pid, 0)
     await measure(url, pid, LoadPlan(plan.question, None, 1, 1))  # what is made once, is made
     idle = (await ProcessTarget(pid).usage()).rss / 2**20
-    async with witnessed(0) as hosts, witnessed(1) as callers:
+    async with witnessed(0) as host, witnessed(1) as callers, own_stalls() as late:
         report, _ = await measure(url, pid, plan)
-    return Level(name, ready_s, idle, report, (*hosts, *callers))
+    return Level(name, ready_s, idle, report, (*host, *callers, *late))
 
 
 async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) -> list[Level]:

@@ -1,7 +1,8 @@
-"""When the machine itself stood still: a witness on a core, ahead of everything else that runs there.
+"""When the machine itself stood still, or the callers did: witnesses that wait for 5 ms again and again.
 
-It waits for 5 ms again and again. If it comes late, it is not for what a host does on the same core, but because the
-machine did not run that core: what it runs on has other guests.
+One on a core, ahead of everything else that runs there, comes late not for what a host does on the same core, but
+because the machine did not run that core: what it runs on has other guests. One on the callers' loop comes late when
+they are late to look at what has arrived.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from threading import Thread
 from typing import NamedTuple
 
 WAIT_S = 0.005
-LATE_S = 0.02
+LATE_S = 0.005
 """From which lateness on it counts."""
 
 
@@ -41,12 +42,36 @@ async def witnessed(core: int) -> AsyncIterator[list[Stall]]:
         stalls += [Stall(*map(float, line.split())) for line in told.splitlines()]
 
 
-def less_stalls(ended_at: float, seconds: float, stalls: list[Stall]) -> float:
-    """What is left of a gap when the stalls in it are taken out, seconds."""
-    began_at = ended_at - seconds
-    return seconds - sum(
-        max(0.0, min(ended_at, stall.ended_at) - max(began_at, stall.ended_at - stall.seconds)) for stall in stalls
-    )
+@asynccontextmanager
+async def own_stalls() -> AsyncIterator[list[Stall]]:
+    """Those of the running loop from now on; they are added as they end."""
+    stalls: list[Stall] = []
+
+    async def look() -> None:
+        while True:
+            due = time.monotonic() + WAIT_S
+            await asyncio.sleep(WAIT_S)
+            late = time.monotonic() - due
+            if late >= LATE_S:
+                stalls.append(Stall(due + late, late))
+
+    looking = asyncio.create_task(look())
+    try:
+        yield stalls
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+def less_stalls(ended_at: float, seconds: float, stalls: Sequence[Stall]) -> float:
+    """What is left of a gap when the stalls in it are taken out, seconds. Those that overlap are taken out once."""
+    left, at = seconds, ended_at - seconds
+    for stall in sorted(stalls, key=lambda stall: stall.ended_at - stall.seconds):
+        begin, end = max(at, stall.ended_at - stall.seconds), min(ended_at, stall.ended_at)
+        if end > begin:
+            left -= end - begin
+            at = end
+    return left
 
 
 def watch(core: int) -> None:

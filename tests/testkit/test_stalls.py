@@ -1,0 +1,32 @@
+"""What is the host's of a gap: the benchmarks' witnesses (tests/load/stalls.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.load.stalls import LATE_S, Stall, less_stalls, own_stalls
+
+
+def test_stalls_are_taken_out_of_a_gap_each_moment_once():
+    assert less_stalls(10.0, 0.1, []) == pytest.approx(0.1)
+    assert less_stalls(10.0, 0.1, [Stall(9.95, 0.02), Stall(9.96, 0.02)]) == pytest.approx(0.07)
+    assert less_stalls(10.0, 0.1, [Stall(9.99, 0.05), Stall(9.97, 0.01)]) == pytest.approx(0.05)
+
+
+def test_only_what_lies_within_the_gap_counts():
+    assert less_stalls(10.0, 0.1, [Stall(9.91, 0.05), Stall(10.02, 0.05)]) == pytest.approx(0.06)
+    assert less_stalls(10.0, 0.1, [Stall(9.5, 0.05), Stall(10.5, 0.05)]) == pytest.approx(0.1)
+    assert less_stalls(10.0, 0.1, [Stall(11, 3)]) == pytest.approx(0.0)
+
+
+async def test_a_loop_that_stands_still_is_seen():
+    async with own_stalls() as stalls:
+        await asyncio.sleep(0.02)
+        time.sleep(0.1)  # noqa: ASYNC251 - this is the stall
+        await asyncio.sleep(0.02)
+    longest = max(stalls, key=lambda stall: stall.seconds)
+    assert 0.1 - 2 * LATE_S <= longest.seconds
+    assert longest.ended_at <= time.monotonic()
