@@ -28,5 +28,5 @@ async def test_a_loop_that_stands_still_is_seen():
         time.sleep(0.1)  # noqa: ASYNC251 - this is the stall
         await asyncio.sleep(0.02)
     longest = max(stalls, key=lambda stall: stall.seconds)
-    assert 0.1 - 2 * LATE_S <= longest.seconds
+    assert longest.seconds >= 0.1 - 2 * LATE_S
     assert longest.ended_at <= time.monotonic()
