@@ -72,6 +72,7 @@ class Streams:
             begun = await self._begin(stream, address, token)
             if begun is not None:
                 peer, started = begun
+                # In a task of its own: else each message would resume all that waits here for the call's end.
                 await asyncio.create_task(peer.serve(stream, started), name="media stream in")
             await stream.close()
         except StreamFaultError as fault:

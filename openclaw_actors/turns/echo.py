@@ -76,7 +76,8 @@ class EchoGuardedVad:
     """A Vad that hears no voice where it hears our own.
 
     Costs next to nothing while we are silent and while nothing comes back; 0.2 ms for each window of 32 ms that holds a
-    known echo, 0.4 ms for each of the first eight in which the caller speaks over us and for one in four after them.
+    known echo, 0.4 ms for each of the first three in which the caller speaks over us (eight, while the line may have an
+    echo) and for one in eight after them; more than twice that in a host whose caches hold other calls.
     Where there is no echo it holds nobody up; a caller who speaks over an echo is found some 30 ms later.
 
     Args:

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ PEER_LEVELS = (1, 3, 6)
 """Pipecat takes a sixth to a quarter of a core a call here: with six it has no core left."""
 TURN_GROWTH, BARGE_IN_MS, GAP_MS = 1.2, 300.0, 60.0
 """What a level must keep to be held: turn p95 within 20 % of one call's, barge-in p95, no longer gap of the host's."""
+LEAST_ROUNDS = 6
+"""Of all callers of a level together: what one caller measures in two rounds has no 95th percentile."""
 ROUND_S = 20.0
 """A round of the conversation: question, answer, objection, answer to that."""
 BUILD = Path(__file__).parents[2] / "build"
@@ -101,7 +104,7 @@ async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) 
     found: list[Level] = []
     async with stub_process() as stub:
         for calls in levels:
-            plan = LoadPlan(question, objection, calls, turns, ramp_s=ramp_s)
+            plan = LoadPlan(question, objection, calls, max(turns, ceil(LEAST_ROUNDS / calls)), ramp_s=ramp_s)
             found.append(await ours(stub, plan))
             sys.stderr.write(row(found[-1]) + "\n")
             if peers and calls in PEER_LEVELS:
