@@ -180,7 +180,7 @@ class _RunQueue:
         try:
             while ready and left > 0 and time.monotonic() < until:
                 actor = ready.popleft()
-                left -= actor._life_context.run(actor._life_drain, _AT_ONCE)  # noqa: SLF001 - this file's own
+                left -= actor._life_context.run(actor._life_drain)  # noqa: SLF001 - this file's own
         finally:
             self._scheduled = bool(ready)
             if ready:
@@ -238,8 +238,8 @@ class LoopActor(pykka.Actor):
         else:
             self._life_mailbox.bind(partial(self._life_queue.wake, self))
 
-    def _life_drain(self, limit: int) -> int:
-        """Handle up to ``limit`` messages; returns how many."""
+    def _life_drain(self) -> int:
+        """Handle a few messages; returns how many."""
         self._life_armed = False
         if self._life_ended:
             return 0
@@ -247,7 +247,7 @@ class LoopActor(pykka.Actor):
         waiting = mailbox.items
         mailbox.deepest = max(mailbox.deepest, len(waiting))
         handled = 0
-        while waiting and handled < limit:
+        while waiting and handled < _AT_ONCE:
             handled += 1
             self._life_handle(waiting.popleft())
             if is_stopped():

@@ -360,9 +360,10 @@ async def test_slow_messages_of_many_actors_leave_the_loop_its_turns():
         for ref in refs:
             ref.tell(number)
     turns = 0
-    while refs[-1]._actor_weakref().seen[-1:] != [9]:
-        turns += 1
-        await asyncio.sleep(0)
+    async with asyncio.timeout(TIMEOUT):
+        while refs[-1]._actor_weakref().seen[-1:] != [9]:
+            turns += 1
+            await asyncio.sleep(0)
     assert turns >= 10 * 10 / 8
 
 

@@ -40,8 +40,8 @@ MANY = 20
 QUESTIONS_A_SECOND = 4.0
 """Of so many callers: people on the phone ask something each quarter of a minute, not in chorus."""
 APART_S = 0.0524
-"""Between two that call: lines tick every 20 ms, and people's are not in step. 50 ms put a hundred lines of two hundred
-on the same tick, which were late themselves then (31 ms, p99, in place of 5)."""
+"""Between two that call: lines tick every 20 ms, and people's are not in step. 50 ms would put a hundred lines of two
+hundred on the same tick."""
 STUTTER_S = 0.3
 """An empty buffer for less than this, with more sound after it, is a stutter; for longer, it is another reply."""
 
@@ -232,6 +232,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-clear-ms", type=float, default=150, help="goal for the clears' p95")
     parser.add_argument("--json", action="store_true", help="rows as JSON instead of a table")
     options = parser.parse_args(argv)
+    if options.questions <= 0:
+        parser.error("--questions must be more than 0")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:  # as `serve` does: the callers must not be late
         rows = runner.run(run(options.calls, options.turns, options.many, 1 / options.questions))
     text = json.dumps([asdict(row) | {"void": row.void} for row in rows], indent=2) if options.json else table(rows)
