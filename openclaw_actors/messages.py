@@ -8,7 +8,7 @@ it out, and what belongs to a turn below the fence is stale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +17,9 @@ SAMPLE_RATE = 16_000
 
 FRAME = 320
 """Samples in one 20 ms frame at SAMPLE_RATE."""
+
+LONGEST_AUDIO = 6 * FRAME
+"""Samples in an AudioIn at most: 120 ms, as in the longest packet of Opus."""
 
 Stage = Literal["transport", "tts", "agent", "stt", "turns"]
 START_ORDER: tuple[Stage, ...] = ("transport", "tts", "agent", "stt", "turns")
@@ -92,12 +95,30 @@ NO_CARRIAGE = Carriage()
 
 
 class AudioIn(NamedTuple):
-    """20 ms of the caller. Peer → Transport → Turns, Stt."""
+    """20 ms of the caller, or several times as much that came at once. Peer → Transport → Turns, Stt.
+
+    Args:
+        start: media time of the first sample.
+        pcm: s16 mono 16 kHz; whole frames of FRAME samples, LONGEST_AUDIO at most.
+        arrived_at: when its last sample came, monotonic seconds.
+        concealed: some of it was made up in place of what did not come.
+    """
 
     start: int
     pcm: bytes
     arrived_at: float
     concealed: bool = False
+
+    @property
+    def end(self) -> int:
+        """Media time behind the last sample."""
+        return self.start + len(self.pcm) // 2
+
+    def frames(self) -> Iterator[AudioIn]:
+        """The same, 20 ms at a time."""
+        size = 2 * FRAME
+        for at in range(0, len(self.pcm), size):
+            yield AudioIn(self.start + at // 2, self.pcm[at : at + size], self.arrived_at, self.concealed)
 
 
 @dataclass(frozen=True, slots=True)

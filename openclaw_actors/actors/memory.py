@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn, ResumePlayout, Say
+from openclaw_actors.messages import SAMPLE_RATE, AudioIn, ResumePlayout, Say
 from openclaw_actors.turns.endpointing import EndpointState
 
 RING_SPEECH_S = 30.0
@@ -41,13 +41,13 @@ class AudioRing:
     @property
     def end(self) -> int:
         """Media time after the newest sample; 0 when nothing came yet."""
-        return self._frames[-1].start + FRAME if self._frames else 0
+        return self._frames[-1].end if self._frames else 0
 
     def write(self, frame: AudioIn) -> None:
-        """Append one frame and drop what is older than the bound."""
+        """Append, and drop what is older than the bound."""
         frames = self._frames
         frames.append(frame)
-        end = frame.start + FRAME
+        end = frame.end
         oldest = end - _QUIET if self.keep_from is None else max(end - _SPEECH, self.keep_from - _QUIET)
         while frames and frames[0].start < oldest:
             frames.popleft()
@@ -57,13 +57,12 @@ class AudioRing:
         stop = self.end if end is None else end
         parts: list[bytes] = []
         for frame in reversed(self._frames):
-            if frame.start + FRAME <= start:
+            if frame.end <= start:
                 break
             if frame.start >= stop:
                 continue
             first = max(0, start - frame.start) * 2
-            last = min(FRAME, stop - frame.start) * 2
-            parts.append(frame.pcm[first:last])
+            parts.append(frame.pcm[first : (stop - frame.start) * 2])
         parts.reverse()
         return b"".join(parts)
 

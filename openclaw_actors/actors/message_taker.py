@@ -22,7 +22,6 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.media.codecs import Codec
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import (
-    FRAME,
     SAMPLE_RATE,
     AudioIn,
     Describe,
@@ -230,9 +229,9 @@ class MessageTaker(LoopActor):
         if not self._speaks or self._tape is None:
             return
         self._tape.write(frame.pcm)
-        self._samples += FRAME
+        self._samples += len(frame.pcm) // 2
         self._window += frame.pcm
-        if len(self._window) >= 2 * WINDOW:
+        while len(self._window) >= 2 * WINDOW:
             window, self._window = self._window[: 2 * WINDOW], self._window[2 * WINDOW :]
             if self._vad.probability(np.frombuffer(window, np.int16) * _FULL_SCALE) >= _VOICED:
                 self._voiced += WINDOW

@@ -58,15 +58,20 @@ class PeerEar:
         self._taps = Taps()
 
     def on_audio(self, frame: AudioIn) -> None:
-        """20 ms of the caller."""
+        """As PeerListener.on_audio."""
         if not frame.concealed:
             if not self.media_at:
                 self._tell(MediaStarted(frame.arrived_at))
             self.media_at = frame.arrived_at
         if self.transport is not None:
             self.transport.tell(frame)
-        for tap in self._taps.all:
-            tap.heard(frame)
+        if self._taps.all:
+            self._tap(frame)
+
+    def _tap(self, audio: AudioIn) -> None:
+        for frame in audio.frames():
+            for tap in self._taps.all:
+                tap.heard(frame)
 
     def on_state(self, state: str) -> None:
         """The connection's state."""

@@ -18,10 +18,10 @@ class Tally:
         self._counter = counter
         self._open = 0
 
-    def one(self) -> None:
-        """One more."""
-        self._open += 1
-        if self._open == _EVERY:
+    def more(self, count: int = 1) -> None:
+        """So many more."""
+        self._open += count
+        if self._open >= _EVERY:
             self.settle()
 
     def settle(self) -> None:

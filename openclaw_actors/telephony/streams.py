@@ -15,6 +15,7 @@ from openclaw_actors.settings.sections import Limits
 from openclaw_actors.telephony.carrier import TOKEN
 from openclaw_actors.telephony.crowd import Crowd
 from openclaw_actors.telephony.pending import Expected, Pending
+from openclaw_actors.transports.media_streams.coalescing import Moderation
 from openclaw_actors.transports.media_streams.framing import Connected, Framing, Ignored, Started
 from openclaw_actors.transports.media_streams.leg import CarrierLeg
 from openclaw_actors.transports.media_streams.peer import MediaStreamPeer
@@ -57,6 +58,7 @@ class Streams:
         self._new_leg = new_leg
         self._limits = limits
         self._clock = clock
+        self._moderation = Moderation(clock)
         self._unstarted = Crowd(limits.pending_streams, limits.carrier_requests_per_address)
 
     async def serve(self, socket: Socket, address: str, token: str = "") -> None:
@@ -73,7 +75,8 @@ class Streams:
             if begun is not None:
                 peer, started = begun
                 # In a task of its own: else each message would resume all that waits here for the call's end.
-                await asyncio.create_task(peer.serve(stream, started), name="media stream in")
+                serving = peer.serve(stream, started, self._moderation)
+                await asyncio.create_task(serving, name="media stream in")
             await stream.close()
         except StreamFaultError as fault:
             _log.warning("media stream closed", code=fault.code, reason=fault.reason)

@@ -59,6 +59,7 @@ class Inbound:
         self._granted = False
         self._lost = 0
         self._missing = 0
+        self._joined = 0
         self._reported_at = 0.0
         self._complained = False
         self._tally = Tally(metrics.rtp_packets_total.labels(direction="inbound"))
@@ -80,10 +81,16 @@ class Inbound:
         self._missing += packets
         metrics.rtp_packets_lost_total.inc(packets)
 
-    def receive(self, packet: RtpAudio) -> None:
-        """Take a packet; never raises (an exception would end aiortc's reading task, and so the call)."""
+    def receive(self, packet: RtpAudio, pieces: int = 1) -> None:
+        """Take a packet; never raises (an exception would end aiortc's reading task, and so the call).
+
+        Args:
+            packet: as it came.
+            pieces: in which it came.
+        """
         self.received_at = packet.arrived_at
-        self._tally.one()
+        self._tally.more(pieces)
+        self._joined += pieces - 1
         if self._timeline is None:
             return
         try:
@@ -124,7 +131,8 @@ class Inbound:
         """A pause of the sender is no loss: what counts are the packets that it did send."""
         missed = timeline.jitter.lost + self._missing
         useless = timeline.dropped + timeline.undecodable
-        self._line.look(Leg(timeline.packets + missed, missed + useless), timeline.jitter.target)
+        expected = timeline.packets + self._joined + missed
+        self._line.look(Leg(expected, missed + useless), timeline.jitter.target)
 
     def _arm(self, timeline: Timeline) -> None:
         """See that the timer fires no later than the deadline; one that fires too early finds nothing to do.

@@ -38,7 +38,7 @@ class PeerListener(Protocol):
     """What a peer tells its Call; all of it on the event loop."""
 
     def on_audio(self, frame: AudioIn) -> None:
-        """20 ms of the caller; starts follow each other without gap or overlap, in real time."""
+        """The caller's next 20 ms or more; starts follow each other without gap or overlap, in real time."""
 
     def on_state(self, state: str) -> None:
         """ringing, connecting, connected, disconnected, failed or closed; the last two come once and are final."""

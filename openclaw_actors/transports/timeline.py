@@ -1,6 +1,6 @@
 """The caller's sound on one gapless time line: decoded, put in order, its holes filled, never far from real time.
 
-Pure: the time is passed in. What comes out are AudioIn frames of 20 ms whose starts follow each other.
+Pure: the time is passed in. What comes out are AudioIn of whole frames (20 ms) whose starts follow each other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from openclaw_actors.media.codecs import Codec
 from openclaw_actors.media.concealment import Concealer, Samples
 from openclaw_actors.media.decoders import UndecodableError, decoder
 from openclaw_actors.media.jitter import JitterBuffer, RtpAudio
-from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
+from openclaw_actors.messages import FRAME, LONGEST_AUDIO, SAMPLE_RATE, AudioIn
 
 GRACE_S = 0.04
 """No packet for this long past the jitter target: the hole is filled in real time, or a turn could never end."""
@@ -175,10 +175,10 @@ class Timeline:
         ticks = len(samples) * self._codec.clock_rate // SAMPLE_RATE
         self._expected = (self._expected + ticks) & 0xFFFF_FFFF
         self._filled_at = max(now, self._filled_at)
-        if len(samples) == FRAME and not self._pending:  # nearly always
+        if FRAME <= len(samples) <= LONGEST_AUDIO and not len(samples) % FRAME and not self._pending:  # nearly always
             self._concealed = False
-            self._start += FRAME
-            return [AudioIn(self._start - FRAME, samples.tobytes(), now, concealed)]
+            start, self._start = self._start, self._start + len(samples)
+            return [AudioIn(start, samples.tobytes(), now, concealed)]
         self._pending += samples.tobytes()
         frames: list[AudioIn] = []
         self._concealed |= concealed

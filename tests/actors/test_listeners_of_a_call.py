@@ -105,3 +105,10 @@ def test_a_listening_that_fails_does_not_cost_the_recording_beside_it_a_frame(ca
     for frame in frames:
         call.ear.on_audio(frame)
     assert recorded == frames
+
+
+def test_what_came_several_frames_at_a_time_is_heard_frame_by_frame(call):
+    notes = Notes()
+    call.listening.take(Listen(notes, "ada"))
+    call.ear.on_audio(sound(LOUD * 3))
+    assert [len(frame) for frame in notes.heard] == [FRAME] * 3

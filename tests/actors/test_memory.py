@@ -28,6 +28,17 @@ def test_any_stretch_is_read_to_the_sample(first, last):
     assert ring.read(first, last) == whole[2 * first : 2 * last]
 
 
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=20), st.integers(0, 60 * FRAME), st.integers(0, 60 * FRAME))
+def test_a_stretch_of_what_came_several_frames_at_a_time_is_the_same(sizes, first, last):
+    ring, whole = AudioRing(), b""
+    for size in sizes:
+        pcm = b"".join(frame(number).pcm for number in range(len(whole) // 2 // FRAME, len(whole) // 2 // FRAME + size))
+        ring.write(AudioIn(len(whole) // 2, pcm, 0.0))
+        whole += pcm
+    assert ring.end == len(whole) // 2
+    assert ring.read(first, last) == whole[2 * first : 2 * last]
+
+
 def test_reading_beyond_the_newest_sample_gives_what_there_is():
     ring = ring_of(3)
     assert len(ring.read(FRAME, 10 * FRAME)) == 2 * FRAME * 2

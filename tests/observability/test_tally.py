@@ -12,7 +12,7 @@ def test_it_adds_in_fifties_and_settles_the_rest_once():
     tally = Tally(Counter("packets", "Packets.", registry=registry))
     seen = []
     for _ in range(120):
-        tally.one()
+        tally.more()
         seen.append(registry.get_sample_value("packets_total"))
     assert seen[48] == 0
     assert seen[49] == 50

@@ -18,7 +18,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from openclaw_actors.media.codecs import OPUS, Codec, encode_phrase
-from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
+from openclaw_actors.messages import FRAME, LONGEST_AUDIO, SAMPLE_RATE, AudioIn
 from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import Limits, WebRtc
 from openclaw_actors.testkit.lossy import LossyLink
@@ -62,7 +62,8 @@ class Listener(Watched):
         self.commands: list[Mapping[str, Any]] = []
 
     def on_audio(self, frame: AudioIn) -> None:
-        self.frames.append(frame)
+        assert 0 < len(frame.pcm) <= 2 * LONGEST_AUDIO
+        self.frames.extend(frame.frames())
         self.changed()
 
     def on_state(self, state: str) -> None:

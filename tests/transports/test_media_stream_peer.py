@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.media import mulaw
 from openclaw_actors.media.codecs import PCMU
+from openclaw_actors.media.decoders import decoder
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import FRAME, Speech, Spoken
 from openclaw_actors.observability import metrics
+from openclaw_actors.transports.media_streams.coalescing import Moderation
 from openclaw_actors.transports.media_streams.framing import Started
 from openclaw_actors.transports.media_streams.peer import MediaStreamPeer
 from openclaw_actors.transports.media_streams.stream import MediaStream, StreamFaultError
@@ -74,11 +77,12 @@ class Socket:
 
 class Listener:
     def __init__(self) -> None:
-        self.frames, self.told = [], []
+        self.frames, self.told, self.told_audio = [], [], []
         self.heard = asyncio.Event()
 
-    def on_audio(self, frame) -> None:
-        self.frames.append(frame)
+    def on_audio(self, audio) -> None:
+        self.told_audio.append(audio)
+        self.frames.extend(audio.frames())
         self.heard.set()
 
     def on_state(self, state) -> None:
@@ -140,11 +144,13 @@ class Rig:
         self.peer = MediaStreamPeer("twilio")
         self.peer.leg = self.leg
         self.serving: asyncio.Task[None] | None = None
+        self.is_busy = False
+        self.moderation = Moderation(computed=lambda: self.is_busy * time.monotonic())
 
     def begin(self) -> None:
         self.peer.attach(self.playout, self.listener)
         stream = MediaStream(self.socket, TwilioFraming(), 250)
-        self.serving = asyncio.create_task(self.peer.serve(stream, STARTED))
+        self.serving = asyncio.create_task(self.peer.serve(stream, STARTED, self.moderation))
 
     def speak(self, packets: int, *, turn: int = 1, text: str = "one two three four", last: bool = True) -> None:
         self.playout.release(turn)
@@ -185,6 +191,33 @@ async def test_pieces_of_any_length_are_taken(rig):
         at += size
     await rig.listener.frames_come(at // 160)
     assert not any(frame.concealed for frame in rig.listener.frames)
+
+
+async def test_a_busy_host_hears_several_pieces_at_a_time_and_the_same_sound(rig):
+    rig.is_busy = True
+    await asyncio.sleep(0.6)
+    packets = metrics.rtp_packets_total.labels(direction="inbound")._value.get()
+    rig.begin()
+    for n in range(50):
+        rig.socket.media(n + 1, 20 * n, TONE[160 * n : 160 * (n + 1)])
+    await rig.listener.frames_come(50)
+    assert [len(audio.pcm) // 2 // FRAME for audio in rig.listener.told_audio] == [2] * 25
+    assert [frame.start for frame in rig.listener.frames] == [FRAME * n for n in range(50)]
+    assert not any(frame.concealed for frame in rig.listener.frames)
+    alone = decoder(PCMU).decode(mulaw.encode(TONE.tobytes())).tobytes()
+    assert b"".join(frame.pcm for frame in rig.listener.frames) == alone
+    assert metrics.rtp_packets_total.labels(direction="inbound")._value.get() == packets + 50
+
+
+async def test_what_a_busy_host_holds_when_the_caller_hangs_up_is_heard(rig):
+    rig.is_busy = True
+    await asyncio.sleep(0.6)
+    rig.begin()
+    for n in range(3):
+        rig.socket.media(n + 1, 20 * n, TONE[160 * n : 160 * (n + 1)])
+    rig.socket.say("stop", stop={})
+    await rig.serving
+    assert len(rig.listener.frames) == 3
 
 
 async def test_sound_that_the_carrier_threw_away_is_counted_and_filled_by_its_time(rig):
@@ -307,7 +340,7 @@ async def test_a_second_start_or_a_second_stream_is_refused(rig):
     rig.socket.media(1, 0, TONE[:160])
     await rig.listener.frames_come(1)
     with pytest.raises(StreamFaultError, match="Unknown call"):
-        await rig.peer.serve(MediaStream(Socket(), TwilioFraming(), 250), STARTED)
+        await rig.peer.serve(MediaStream(Socket(), TwilioFraming(), 250), STARTED, rig.moderation)
     start = {
         "accountSid": "AC1",
         "streamSid": "MZ1",
@@ -337,7 +370,7 @@ async def test_a_phone_that_is_dialled_rings_and_its_end_is_told_once(rig):
     rig.peer.ringing()
     assert rig.listener.told == ["ringing", ("busy", "busy"), "closed"]
     with pytest.raises(StreamFaultError, match="Unknown call"):
-        await rig.peer.serve(MediaStream(rig.socket, TwilioFraming(), 250), STARTED)
+        await rig.peer.serve(MediaStream(rig.socket, TwilioFraming(), 250), STARTED, rig.moderation)
     await rig.peer.aclose()
     assert rig.leg.done == [], "the carrier has ended it"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from openclaw_actors.media.codecs import OPUS, PCMU, Codec
 from openclaw_actors.media.jitter import RtpAudio
-from openclaw_actors.messages import FRAME, SAMPLE_RATE, AudioIn
+from openclaw_actors.messages import FRAME, LONGEST_AUDIO, SAMPLE_RATE, AudioIn
 from openclaw_actors.transports.timeline import Timeline
 
 from .conftest import CALLER_HZ, Tone, loudness, pitch
@@ -48,7 +48,7 @@ class Run:
     def feed(self, packets: list[RtpAudio], until: float | None = None) -> Run:
         for arriving in sorted(packets, key=lambda p: p.arrived_at):
             self.wait(arriving.arrived_at)
-            self.out += [(arriving.arrived_at, frame) for frame in self.line.push(arriving)]
+            self.take(arriving.arrived_at, self.line.push(arriving))
         if until is not None:
             self.wait(until)
         return self
@@ -57,8 +57,12 @@ class Run:
         while (deadline := self.line.deadline) is not None and deadline <= until:
             self._now = max(self._now, deadline)  # what a hole held back may be overdue when it is given up
             frames = self.line.tick(self._now)
-            self.out += [(self._now, frame) for frame in frames]
+            self.take(self._now, frames)
             assert frames or self.line.deadline > deadline, "each tick moves the time line on"
+
+    def take(self, at: float, told: list[AudioIn]) -> None:
+        assert all(0 < len(audio.pcm) <= 2 * LONGEST_AUDIO for audio in told)
+        self.out += [(at, frame) for audio in told for frame in audio.frames()]
 
     @property
     def frames(self) -> list[AudioIn]:
@@ -169,7 +173,7 @@ def test_after_our_own_loop_stood_still_nothing_that_queued_up_is_lost():
     run = Run()
     run.feed([packet(i) for i in range(50)])
     for i in range(50, 100):  # read at once, before any timer
-        run.out += [(T0 + 2.0, f) for f in run.line.push(packet(i, 2.0 - i * PTIME))]
+        run.take(T0 + 2.0, run.line.push(packet(i, 2.0 - i * PTIME)))
     run.assert_contiguous()
     assert len(run.frames) == 100
     assert not any(f.concealed for f in run.frames)

@@ -15,6 +15,7 @@ from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
 from openclaw_actors.transports.inbound import Inbound
 from openclaw_actors.transports.line_quality import LineQuality
+from openclaw_actors.transports.media_streams.coalescing import Coalescer, Moderation
 from openclaw_actors.transports.media_streams.framing import Digit, MarkEchoed, Media, Started, Stopped, StreamEvent
 from openclaw_actors.transports.media_streams.leg import CarrierLeg
 from openclaw_actors.transports.media_streams.sent_ahead import MARK_EVERY, SentAhead
@@ -73,8 +74,8 @@ class MediaStreamPeer:
         self._ahead = SentAhead()
         self._line = LineQuality(carrier)
         self._inbound = Inbound(PCMU, self._line, grace=_GRACE_S, patience=_PATIENCE_S, clock=clock)
-        self._pieces = 0
-        self._chunk = 0
+        self._sequence = 0
+        self._chunk: int | None = None
         self._expected = 0
         self._closing: asyncio.Task[None] | None = None
         self._sent = metrics.rtp_packets_total.labels(direction="outbound")
@@ -122,8 +123,13 @@ class MediaStreamPeer:
 
     # --- the stream -----------------------------------------------------------------------------------
 
-    async def serve(self, stream: MediaStream, started: Started) -> None:
+    async def serve(self, stream: MediaStream, started: Started, moderation: Moderation) -> None:
         """Carry the call over this stream until it ends.
+
+        Args:
+            stream: has started.
+            started: with this.
+            moderation: how much of its sound is handed on at a time.
 
         Raises:
             StreamFaultError: the call has its stream already, or is over; or the carrier broke the protocol, and the
@@ -134,6 +140,7 @@ class MediaStreamPeer:
         self._stream, self._stream_id = stream, started.stream_id
         self.carrier_call_id = started.carrier_call_id
         self._set_state("connected")
+        coalescer = Coalescer(moderation, self._hand_on, self._clock)
         sending = asyncio.create_task(self._send(stream), name="media stream out")
         reason = "peer_closed" if stream.framing.says_stop else "caller_hangup"
         try:
@@ -141,18 +148,20 @@ class MediaStreamPeer:
                 if isinstance(event, Stopped):
                     self._left, reason = True, "caller_hangup"
                     break
-                self._take(event, in_order=stream.framing.in_order)
+                if isinstance(event, Media):
+                    self._hear(event, coalescer if stream.framing.in_order else None)
+                else:
+                    self._take(event)
         finally:
             sending.cancel()
+            coalescer.close()
             self._inbound.close()
             self._over("completed", reason)
             self._served.set()
             await asyncio.gather(sending, return_exceptions=True)
 
-    def _take(self, event: StreamEvent, *, in_order: bool) -> None:
+    def _take(self, event: StreamEvent) -> None:
         match event:
-            case Media():
-                self._hear(event, in_order=in_order)
             case MarkEchoed(name):
                 self._played(self._ahead.echoed(name, self._clock()))
                 self._line.round_trip_s = self._ahead.round_trip_s
@@ -162,20 +171,32 @@ class MediaStreamPeer:
             case Started():
                 raise StreamFaultError(POLICY_VIOLATION, "Duplicate start")
 
-    def _hear(self, media: Media, *, in_order: bool) -> None:
-        """Give the sound its place in time: a carrier may throw pieces away, and some do not keep their order."""
+    def _hear(self, media: Media, coalescer: Coalescer | None) -> None:
+        """Give the sound its place in time: a carrier may throw pieces away, and some do not keep their order.
+
+        Args:
+            media: a piece.
+            coalescer: of a carrier that keeps the order: what is missing was lost, and nothing need wait for it.
+        """
+        now = self._clock()
         at = media.timestamp_ms * PCMU.clock_rate // 1000
-        missing = media.chunk - self._chunk - 1
-        if missing == 0 and abs(at - self._expected) <= _SLACK:
+        missing = 0 if self._chunk is None else media.chunk - self._chunk - 1
+        adjoins = missing == 0 and abs(at - self._expected) <= _SLACK
+        if adjoins:
             at = self._expected
-        elif missing > 0 and self._pieces and in_order:
+        elif missing > 0 and coalescer is not None:
             self._inbound.missed(missing)
         if missing >= 0:
             self._chunk, self._expected = media.chunk, at + len(media.payload)
-        self._pieces += 1
-        # Where pieces keep their order, one that is missing was lost, and no other need wait for it.
-        number = self._pieces if in_order else media.chunk
-        self._inbound.receive(RtpAudio(number & 0xFFFF, at & 0xFFFF_FFFF, media.payload, self._clock()))
+        if coalescer is None:
+            self._inbound.receive(RtpAudio(media.chunk & 0xFFFF, at & 0xFFFF_FFFF, media.payload, now))
+        else:
+            coalescer.take(at, media.payload, now, adjoins=adjoins)
+
+    def _hand_on(self, at: int, payload: bytes, pieces: int) -> None:
+        self._sequence += 1
+        packet = RtpAudio(self._sequence & 0xFFFF, at & 0xFFFF_FFFF, payload, self._clock())
+        self._inbound.receive(packet, pieces)
 
     def _played(self, packets: int) -> None:
         if packets and self._source is not None:

@@ -71,7 +71,7 @@ class OutboundTrack(MediaStreamTrack):
         while self._due() <= now + _EARLY_S:
             send(self._payload(), self._slot * self._step)
             self._slot += 1
-            self._tally.one()
+            self._tally.more()
 
     def stop(self) -> None:
         """No more is sent."""
@@ -86,7 +86,7 @@ class OutboundTrack(MediaStreamTrack):
         packet.time_base = self._time_base
         self._slot += 1
         self._sent += 1
-        self._tally.one()
+        self._tally.more()
         return packet
 
     async def _wait_for_slot(self) -> None:

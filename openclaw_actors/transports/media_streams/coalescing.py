@@ -1,0 +1,128 @@
+"""A caller's pieces of sound, handed on several at a time while the event loop has much to do.
+
+What a piece costs is mostly its way through the call, whatever its length. So a host that is nearly full hands on two
+or three as one, as network cards do under load (interrupt coalescing): it bears more calls, and hears the first of them
+20 or 40 ms later. While there is time, every piece goes on at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+_LOOK_S = 0.5
+_MUCH, _LITTLE = 0.7, 0.4
+"""Share of its time that the loop computes, beyond which one piece more, or one fewer, is handed on at a time. Of a
+caller who is silent, two at a time take 0.82 of the processor's time of one at a time, and three 0.72, so a step down
+does not lead to a step up."""
+_MOST = 3
+"""60 ms are two windows of the voice detector."""
+_PIECE = 160
+"""Bytes of 20 ms, which carriers send at once."""
+_OVERDUE_S = 0.1
+"""Nothing has come for so long: what is held goes on without it."""
+
+HandOn = Callable[[int, bytes, int], None]
+"""Takes a timestamp, the sound from there on, and of how many pieces it was made."""
+
+
+class Moderation:
+    """How much is handed on at a time; one for all streams of a loop.
+
+    Args:
+        clock: monotonic seconds.
+        computed: seconds for which the loop's thread has computed.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, computed: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._computed = computed
+        self._pieces = 1
+        self._looked_at, self._computed_then = clock(), computed()
+
+    def wanted(self, now: float) -> int:
+        """Bytes of mu-law at 8 kHz."""
+        if now - self._looked_at >= _LOOK_S:
+            self._look(now)
+        return self._pieces * _PIECE
+
+    def _look(self, now: float) -> None:
+        computed = self._computed()
+        busy = (computed - self._computed_then) / (now - self._looked_at)
+        self._looked_at, self._computed_then = now, computed
+        if busy > _MUCH:
+            self._pieces = min(_MOST, self._pieces + 1)
+        elif busy < _LITTLE:
+            self._pieces = max(1, self._pieces - 1)
+
+
+class Coalescer:
+    """One stream's.
+
+    Args:
+        moderation: how much is handed on at a time.
+        hand_on: takes it.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, moderation: Moderation, hand_on: HandOn, clock: Callable[[], float] = time.monotonic) -> None:
+        self._moderation = moderation
+        self._hand_on = hand_on
+        self._clock = clock
+        self._held: list[bytes] = []
+        self._bytes = 0
+        self._at = 0
+        self._came_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, at: int, payload: bytes, now: float, *, adjoins: bool) -> None:
+        """The next piece.
+
+        Args:
+            at: its timestamp.
+            payload: its sound, mu-law at 8 kHz.
+            now: monotonic seconds.
+            adjoins: it follows the one before without a gap; only such are joined.
+        """
+        wanted = self._moderation.wanted(now)
+        if not self._held and len(payload) >= wanted:
+            self._hand_on(at, payload, 1)
+            return
+        if not adjoins:
+            self.flush()
+        if not self._held:
+            self._at = at
+        self._held.append(payload)
+        self._bytes += len(payload)
+        self._came_at = now
+        if self._bytes >= wanted:
+            self.flush()
+        elif self._timer is None:
+            self._look_in(_OVERDUE_S)
+
+    def flush(self) -> None:
+        """Hand on what is held."""
+        held, self._held, self._bytes = self._held, [], 0
+        if held:
+            self._hand_on(self._at, b"".join(held), len(held))
+
+    def close(self) -> None:
+        """There will be no more: hand on what is held."""
+        self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Is what is held overdue? To cancel a timer and make another at each piece would cost what this spares."""
+        self._timer = None
+        left = self._came_at + _OVERDUE_S - self._clock()
+        if self._held and left > 0:
+            self._look_in(left)
+        else:
+            self.flush()
