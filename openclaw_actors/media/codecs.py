@@ -110,7 +110,7 @@ class PhraseEncoder:
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         self._packet_bytes = codec.packet_samples * 2
         self._resampler = Resampler(sample_rate, codec.pcm_rate) if sample_rate != codec.pcm_rate else None
-        self._encode = opus_encoder() if codec == OPUS else mulaw.encode
+        self._encode = _each(opus_encoder(), self._packet_bytes) if codec == OPUS else _mulaw_packets
         self._rest = b""
 
     def encode(self, pcm: bytes) -> Encoded:
@@ -132,9 +132,19 @@ class PhraseEncoder:
         pcm = self._rest + pcm
         whole = len(pcm) - len(pcm) % self._packet_bytes
         self._rest = pcm[whole:]
-        size = self._packet_bytes
-        packets = tuple(self._encode(pcm[start : start + size]) for start in range(0, whole, size))
-        return Encoded(packets, pcm[:whole])
+        pcm = pcm[:whole]
+        return Encoded(self._encode(pcm), pcm)
+
+
+def _each(encode: Callable[[bytes], bytes], size: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Encode a packet's PCM at a time."""
+    return lambda pcm: tuple(encode(pcm[start : start + size]) for start in range(0, len(pcm), size))
+
+
+def _mulaw_packets(pcm: bytes) -> tuple[bytes, ...]:
+    """Encode all at once: each call of numpy's would let go of the GIL, and wait up to 5 ms to have it back."""
+    codes, size = mulaw.encode(pcm), PCMU.packet_samples
+    return tuple(codes[start : start + size] for start in range(0, len(codes), size))
 
 
 def encode_phrase(codec: Codec, sample_rate: int, pcm: bytes) -> Encoded:
