@@ -121,10 +121,11 @@ class Ear:
         # Silence is most of what many lines hear: nothing to decode, once the decoder's last sound has decayed.
         was_silence, self._was_silence = self._was_silence, payload == (PCMU if pcmu else OPUS).silence
         if self._was_silence and (was_silence or pcmu):
-            for number in range(_BLOCKS_OF_SILENCE):
-                self._block(arrived_at + number / 100, is_loud=False)
+            self._run = 0
+            self._since_voice += _BLOCKS_OF_SILENCE
+            self.quiet_blocks += _BLOCKS_OF_SILENCE
         elif pcmu:
-            self._judge(_from_pcmu(payload), HEARD_RATE // 100, arrived_at)
+            self._judge(np.frombuffer(mulaw.decode(payload), np.int16), PCMU.pcm_rate // 100, arrived_at)
         else:
             with suppress(UndecodableError):
                 self._judge(self._cheap_opus.decode(payload), SAMPLE_RATE // 100, arrived_at)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
+from openclaw_actors.testkit.providers.carrier.clock import LineClock
 from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Record, Verb
 
 if TYPE_CHECKING:
@@ -41,14 +42,18 @@ class Exchange:
         self.lines: dict[str, Line] = {}
         """The phones that call, by the carrier's name for the call."""
         self._client: aiohttp.ClientSession | None = None
+        self._clock: LineClock | None = None
 
     async def __aenter__(self) -> Self:
         self._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._clock = LineClock()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._clock is not None:
+            await self._clock.aclose()
         if self._client is not None:
             await self._client.close()
 
@@ -108,6 +113,13 @@ class Exchange:
         if scheme not in {"http", "https", "ws", "wss"} or not rest.startswith(public):
             raise ValueError(f"{url} is not under {self.public_url}: the carrier would call somebody else")
         return self.reach + rest[len(public) :]
+
+    @property
+    def clock(self) -> LineClock:
+        """The time of its lines."""
+        if self._clock is None:
+            raise RuntimeError("the exchange is not open")
+        return self._clock
 
     @property
     def _http(self) -> aiohttp.ClientSession:

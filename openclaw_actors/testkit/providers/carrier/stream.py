@@ -30,6 +30,8 @@ Message = dict[str, Any]
 _PACKET = 160
 """Bytes in 20 ms; nothing says that pieces must be so long, but they are."""
 
+_SILENCE = base64.b64encode(PCMU.silence).decode()
+
 
 class StreamClient:
     """One stream.
@@ -79,6 +81,7 @@ class StreamClient:
         self._pending: deque[tuple[int, str]] = deque()
         self._outbox: deque[Message] = deque()
         self._dry_since = 0.0
+        self._ticks = 0
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -90,12 +93,12 @@ class StreamClient:
             self.error = 31920
             started.set()
             return
-        clock = None
+        ticking = None
         try:
             for message in self.opening():
                 await self._send(message)
             started.set()
-            clock = asyncio.create_task(self._tick())
+            ticking = self.exchange.clock.begin(self._tick)
             await self._listen(self._socket)
         except asyncio.CancelledError:
             with contextlib.suppress(ConnectionError):
@@ -103,9 +106,8 @@ class StreamClient:
                     await self._send(message)
             raise
         finally:
-            if clock is not None:
-                clock.cancel()
-                await asyncio.gather(clock, return_exceptions=True)
+            if ticking is not None:
+                ticking.stop()
             await self._socket.close()
 
     # --- how a carrier says it ------------------------------------------------------------------------
@@ -216,27 +218,23 @@ class StreamClient:
 
     # --- 20 ms at a time ----------------------------------------------------------------------------
 
-    async def _tick(self) -> None:
-        began, ticks = time.monotonic(), 0
-        with contextlib.suppress(ConnectionError):
-            while True:
-                due = began + ticks * PACKET_S
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                now = time.monotonic()
-                self.pacing.lags.append(now - due)
-                await self._speak(now, ticks)
-                self._play(now, ticks)
-                await self._send_echoes()
-                ticks += 1
-                self._on_tick(now)
+    async def _tick(self, due: float) -> None:
+        now, ticks = time.monotonic(), self._ticks
+        self.pacing.lags.append(now - due)
+        self._ticks += 1
+        await self._speak(now, ticks)
+        self._play(now, ticks)
+        if self._outbox:
+            await self._send_echoes()
+        self._on_tick(now)
 
     async def _speak(self, now: float, ticks: int) -> None:
         while self._said and not self._said[0].packets:
             done = self._said.popleft().done
             if not done.done():
                 done.set_result(None)
-        sound = self._said[0].next_packet(now) if self._said else PCMU.silence
-        for text in self.speech(base64.b64encode(sound).decode(), round(ticks * PACKET_S * 1000)):
+        sound = base64.b64encode(self._said[0].next_packet(now)).decode() if self._said else _SILENCE
+        for text in self.speech(sound, round(ticks * PACKET_S * 1000)):
             await self._send_text(text)
 
     def _play(self, now: float, ticks: int) -> None:
