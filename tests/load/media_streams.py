@@ -28,7 +28,7 @@ from openclaw_actors.testkit.load_report import LAG_LIMIT_MS, percentile
 from openclaw_actors.testkit.providers.carrier.line import Line
 from openclaw_actors.testkit.providers.twilio.exchange import Exchange
 from openclaw_actors.testkit.speakers import Speech, flite
-from tests.load.stubs import CONFIG, OBJECTION, QUESTION, pin, stub_process
+from tests.load.stubs import CONFIG, OBJECTION, QUESTION, go_first, pin, stub_process
 
 LISTEN_S = 1.0
 """Into the reply before it is spoken over."""
@@ -38,7 +38,7 @@ AUTH_TOKEN = "only-for-this-benchmark"
 METRICS_TOKEN = "metrics"
 MANY = 20
 QUESTIONS_A_SECOND = 4.0
-"""Of so many callers: people on the phone ask something each quarter of a minute, not in chorus."""
+"""Of so many callers, in turn and not in chorus: of 50, each asks something every quarter of a minute."""
 APART_S = 0.0524
 """Between two that call: lines tick every 20 ms, and people's are not in step. 50 ms would put a hundred lines of two
 hundred on the same tick."""
@@ -149,7 +149,7 @@ async def measure(
     question: Speech,
     objection: Speech | None,
 ) -> Row:
-    """One level; of many streams one asks each ``every_s`` seconds."""
+    """One level; of many streams one asks each ``every_s`` seconds, or as soon as it has heard its last answer."""
     tally = Tally([], [])
     process = psutil.Process(host.pid)
     lost_before = await lost_pieces(host)
@@ -159,11 +159,17 @@ async def measure(
             line.stream.pacing.lags.clear()
         began, cpu = time.monotonic(), sum(process.cpu_times()[:2])
 
-        async def later(number: int, line: Line) -> None:
-            await asyncio.sleep(number / count if count < MANY else number * every_s)
-            await converse(line, rounds, question, objection, tally)
+        async def talk(number: int, line: Line) -> None:
+            """A few converse without a pause; of many, each asks when its turn has come round again."""
+            if count < MANY:
+                await asyncio.sleep(number / count)
+                await converse(line, rounds, question, objection, tally)
+                return
+            for turn in range(number, rounds * count, count):
+                await asyncio.sleep(max(0.0, began + turn * every_s - time.monotonic()))
+                await converse(line, 1, question, objection, tally)
 
-        await asyncio.gather(*(later(n, line) for n, line in enumerate(called)))
+        await asyncio.gather(*(talk(n, line) for n, line in enumerate(called)))
         seconds, cpu = time.monotonic() - began, sum(process.cpu_times()[:2]) - cpu
         rss = process.memory_info().rss
         lost = await lost_pieces(host) - lost_before
@@ -198,6 +204,7 @@ async def run(levels: Sequence[int], rounds: int, many: Sequence[int], every_s: 
         )
         async with HostProcess(config + PHONE) as host, Exchange(PUBLIC_URL, host.url, AUTH_TOKEN) as exchange:
             pin(host.pid, 0)
+            go_first()
             rows = [await measure(host, exchange, count, rounds, every_s, question, objection) for count in levels]
             few = max(1, rounds // 3)
             return rows + [await measure(host, exchange, count, few, every_s, question, None) for count in many]
