@@ -122,7 +122,10 @@ class Transcript(EventData):
     agreed: str = Field("", description="While it is being recognised: how `text` begins as far as that is settled.")
     utterance: Utterance | None = Field(None, description="Of a caller's line. As in `call.speech.started`.")
     turn: Turn | None = Field(None, description="Of an agent's line. Numbers what the agent says, from 1.")
-    cut: bool = Field(False, description="The agent was interrupted here: only `text` was heard.")
+    cut: bool = Field(
+        False,
+        description="The agent was interrupted here: only `text` was heard. Empty: nothing behind the line before it.",
+    )
 
 
 class TurnLatency(EventData):

@@ -96,4 +96,4 @@ class CallRecord:
 
 def text_of(lines: Sequence[Line]) -> str:
     """The lines as one text."""
-    return " ".join(line.text for line in lines)
+    return " ".join(line.text for line in lines if line.text)

@@ -125,10 +125,19 @@ class Recording:
             case TurnEntry():
                 parts = {name: value for name, value in entry.latency.items() if name in _LATENCY}
                 connection.execute(_NEW_TURN, {**values, **parts})
+            case TranscriptEntry(text="", cut=True):
+                self._cut_last_line(connection, entry)
             case TranscriptEntry():
                 connection.execute(_NEW_LINE, values)
             case RestartEntry():
                 connection.execute(_NEW_RESTART, values)
+
+    def _cut_last_line(self, connection: Connection, cut: TranscriptEntry) -> None:
+        """Nothing more was heard behind the line that a turn has last."""
+        columns = tables.transcripts.c
+        lines = (columns.call_id == cut.call_id) & (columns.turn == cut.turn) & (columns.role == cut.role)
+        last = select(func.max(columns.number)).where(lines).scalar_subquery()
+        connection.execute(update(tables.transcripts).where(columns.number == last).values(cut=True))
 
     # --- events -----------------------------------------------------------------------------------
 

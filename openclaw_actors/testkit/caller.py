@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -253,11 +253,15 @@ class Caller(Party):
     @property
     def transcript(self) -> list[Line]:
         """What was said, by the host's final ``call.transcript`` events."""
-        return [
-            Line(event.data["role"], event.data["text"], bool(event.data.get("cut")))
-            for event in self.events
-            if event.type == "call.transcript" and event.data.get("final", True)
-        ]
+        lines: list[Line] = []
+        for event in self.events:
+            if event.type != "call.transcript" or not event.data.get("final", True):
+                continue
+            line = Line(event.data["role"], event.data["text"], bool(event.data.get("cut")))
+            if line.cut and not line.text and lines and lines[-1].role == line.role:
+                line = replace(lines.pop(), cut=True)  # it was interrupted behind that
+            lines.append(line)
+        return lines
 
     def words_of(self, role: Literal["user", "agent"]) -> str:
         """All that one side has said so far, in lower case."""

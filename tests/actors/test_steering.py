@@ -158,6 +158,30 @@ async def test_a_sound_is_played_and_an_interrupt_cuts_it():
         ]
 
 
+async def test_who_interrupts_between_two_sentences_is_told_of_too():
+    """The second has begun, or is still being made: no word of it was heard, but it is not all that was to be said."""
+    async with talk() as call:
+        await call.tell(SayText("This was the first sentence. And here there would have been another one."))
+        await call.until(lambda: agent_lines(call), "the first")
+        await call.tell(Silence())
+        await call.until(lambda: len(agent_lines(call)) == 2, "the cut")
+        told = [event.data for event in call.told("call.transcript")]
+        assert [(each["text"], each["cut"], each["turn"]) for each in told] == [
+            ("This was the first sentence.", False, 1),
+            ("", True, 1),
+        ]
+
+
+async def test_a_line_that_was_said_to_its_end_is_not_cut_by_what_comes_after_it():
+    async with talk() as call:
+        await call.tell(SayText("This was the first sentence. This was the second."))
+        await said(call, "This was the second.")
+        await call.tell(Silence())
+        await call.tell(SayText("And a third."))
+        await said(call, "And a third.")
+        assert not any(event.data["cut"] for event in call.told("call.transcript"))
+
+
 async def test_a_call_that_is_over_is_told_nothing():
     async with talk() as call:
         assert await call.tell(HangUp("api_hangup"))

@@ -69,6 +69,24 @@ async def test_the_transcript_holds_the_final_lines_in_order(open_store):
     ]
 
 
+async def test_a_cut_without_words_is_that_of_the_line_before(open_store):
+    store, call = await open_store(), SampleCall()
+    await record(
+        store,
+        call.initiated(),
+        call.event("call.transcript", role="agent", text="Hello!", final=True, turn=1, cut=False),
+        call.event("call.transcript", role="agent", text="It is six.", final=True, turn=2, cut=False),
+        call.event("call.transcript", role="user", text="Stop.", final=True),
+        call.event("call.transcript", role="agent", text="", final=True, turn=2, cut=True),
+        call.event("call.transcript", role="agent", text="", final=True, turn=3, cut=True),
+    )
+    assert [(line.text, line.cut) for line in await store.transcript(call.id)] == [
+        ("Hello!", False),
+        ("It is six.", True),
+        ("Stop.", False),
+    ]
+
+
 async def test_events_come_back_as_they_were_published(open_store):
     store, call = await open_store(), SampleCall()
     await record(store, *call.talk())
