@@ -44,6 +44,7 @@ from openclaw_actors.media.codecs import OPUS, PCMU
 from openclaw_actors.messages import HangUpCall
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import configure_logs, get_logger, stop_logs
+from openclaw_actors.observability.loop_load import LoopLoad
 from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
 from openclaw_actors.priority import stand_back
@@ -368,7 +369,8 @@ class Host:
 
 
 async def _watch_loop(places: Places, is_ready: Callable[[], bool]) -> None:
-    """Once a second: how late the loop was, how deep the mailboxes, what calls the machine bears, if they are taken."""
+    """Once a second: how late and how busy the loop was, how deep the mailboxes, how many calls are borne and taken."""
+    load = LoopLoad()
     while True:
         worst = 0.0
         for _ in range(10):
@@ -376,6 +378,7 @@ async def _watch_loop(places: Places, is_ready: Callable[[], bool]) -> None:
             await asyncio.sleep(0.1)
             worst = max(worst, time.monotonic() - due)
         metrics.event_loop_lag_seconds.set(worst)
+        metrics.event_loop_busy_ratio.set(load.measure(time.monotonic()))
         publish_mailboxes()
         places.look(Load(worst, longest_wait()), time.monotonic())
         metrics.ready.set(is_ready())

@@ -100,6 +100,14 @@ LOOP = (
         runbook="eventlooplate",
     ),
     Panel(
+        "How busy the event loop is",
+        "The share of the last second for which it computed. It is one thread: near 1, whatever comes waits.",
+        "percentunit",
+        {"{{instance}}": total("event_loop_busy_ratio", by="instance", how="max")},
+        limits=(0.7, 0.9),
+        runbook="eventlooplate",
+    ),
+    Panel(
         "Stalls",
         "The loop stood still for so long that the stacks of all threads were written to the log.",
         "cpm",

@@ -149,6 +149,7 @@ listener_frames_dropped_total = _counter("listener_frames_dropped_total", "Sound
 rtp_jitter_seconds = _histogram("rtp_jitter_seconds", "Inbound jitter (RFC 3550), each 5 s a call.", _JITTER)
 pacing_lag_seconds = _histogram("pacing_lag_seconds", "Lateness of outbound packets, sampled.", _LAG)
 event_loop_lag_seconds = _gauge("event_loop_lag_seconds", "Worst lateness of the loop in the last second.")
+event_loop_busy_ratio = _gauge("event_loop_busy_ratio", "Share of the last second for which the loop computed.")
 event_loop_stalls_total = _counter("event_loop_stalls_total", "Times the loop was so late that stacks were dumped.")
 
 pool_queue_depth = _gauge("pool_queue_depth", "Jobs waiting for a worker process.", "pool")

@@ -11,6 +11,7 @@ from openclaw_actors.errors import RefusalError
 from openclaw_actors.messages import Carriage, Dialled
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.loop_load import LoopLoad
 from openclaw_actors.settings.sections import Limits
 from openclaw_actors.telephony.carrier import TOKEN
 from openclaw_actors.telephony.crowd import Crowd
@@ -58,7 +59,7 @@ class Streams:
         self._new_leg = new_leg
         self._limits = limits
         self._clock = clock
-        self._moderation = Moderation(clock)
+        self._moderation = Moderation(LoopLoad(clock))
         self._unstarted = Crowd(limits.pending_streams, limits.carrier_requests_per_address)
 
     async def serve(self, socket: Socket, address: str, token: str = "") -> None:

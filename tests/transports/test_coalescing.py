@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from openclaw_actors.observability.loop_load import LoopLoad
 from openclaw_actors.transports.media_streams.coalescing import Coalescer, Moderation
 
 PIECE = 160
@@ -25,7 +26,7 @@ class Clocks:
 class Rig:
     def __init__(self) -> None:
         self.clocks = Clocks()
-        self.moderation = Moderation(lambda: self.clocks.now, lambda: self.clocks.computed)
+        self.moderation = Moderation(LoopLoad(lambda: self.clocks.now, lambda: self.clocks.computed))
         self.told: list[tuple[int, bytes, int]] = []
         self.coalescer = Coalescer(self.moderation, lambda *told: self.told.append(told), lambda: self.clocks.now)
         self.pieces = 0

@@ -17,6 +17,7 @@ from openclaw_actors.media.decoders import decoder
 from openclaw_actors.media.playout import Playout
 from openclaw_actors.messages import FRAME, Speech, Spoken
 from openclaw_actors.observability import metrics
+from openclaw_actors.observability.loop_load import LoopLoad
 from openclaw_actors.transports.media_streams.coalescing import Moderation
 from openclaw_actors.transports.media_streams.framing import Started
 from openclaw_actors.transports.media_streams.peer import MediaStreamPeer
@@ -145,7 +146,7 @@ class Rig:
         self.peer.leg = self.leg
         self.serving: asyncio.Task[None] | None = None
         self.is_busy = False
-        self.moderation = Moderation(computed=lambda: self.is_busy * time.monotonic())
+        self.moderation = Moderation(LoopLoad(computed=lambda: self.is_busy * time.monotonic()))
 
     def begin(self) -> None:
         self.peer.attach(self.playout, self.listener)

@@ -11,6 +11,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from openclaw_actors.observability.loop_load import LoopLoad
+
 _LOOK_S = 0.5
 _MUCH = (0.6, 0.7, 0.8)
 """Share of its time that the loop computes, above which one piece more is handed on at a time: where it is one now,
@@ -32,27 +34,20 @@ class Moderation:
     """How much is handed on at a time; one for all streams of a loop.
 
     Args:
-        clock: monotonic seconds.
-        computed: seconds for which the loop's thread has computed.
+        load: the loop's.
     """
 
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, computed: Callable[[], float] = time.thread_time
-    ) -> None:
-        self._computed = computed
+    def __init__(self, load: LoopLoad) -> None:
+        self._load = load
         self._pieces = 1
-        self._looked_at, self._computed_then = clock(), computed()
 
     def wanted(self, now: float) -> int:
         """Bytes of mu-law at 8 kHz."""
-        if now - self._looked_at >= _LOOK_S:
-            self._look(now)
+        if now - self._load.measured_at >= _LOOK_S:
+            self._follow(self._load.measure(now))
         return self._pieces * _PIECE
 
-    def _look(self, now: float) -> None:
-        computed = self._computed()
-        busy = (computed - self._computed_then) / (now - self._looked_at)
-        self._looked_at, self._computed_then = now, computed
+    def _follow(self, busy: float) -> None:
         if self._pieces <= len(_MUCH) and busy > _MUCH[self._pieces - 1]:
             self._pieces += 1
         elif self._pieces > 1 and busy < _LITTLE[self._pieces - 2]:
