@@ -316,7 +316,7 @@ class Floor:
         spoken = self._take_playout()
         for part in spoken:
             self._publish(part)
-        if 0 < self._begun_turn < fence:  # between two phrases
+        if self._begun_turn == fence - 1 > 0:  # between two phrases
             self._tell_words(self._begun_turn, "", cut=True)
             self._begun_turn = 0
         return spoken

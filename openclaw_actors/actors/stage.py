@@ -19,7 +19,19 @@ from openclaw_actors.engines.smart_turn import SmartTurn
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import TransientEngineError
 from openclaw_actors.media.playout import Playout
-from openclaw_actors.messages import START_ORDER, CallProfile, Down, Ping, Pong, Ready, Report, Stage, Useful
+from openclaw_actors.messages import (
+    SAMPLE_RATE,
+    START_ORDER,
+    AudioIn,
+    CallProfile,
+    Down,
+    Ping,
+    Pong,
+    Ready,
+    Report,
+    Stage,
+    Useful,
+)
 from openclaw_actors.observability import metrics
 from openclaw_actors.observability.engine_meter import EngineMeter, meter_of
 from openclaw_actors.observability.logs import bind, get_logger
@@ -32,8 +44,8 @@ _log = get_logger(__name__)
 
 _WAITS = {stage: metrics.message_wait_seconds.labels(stage=stage) for stage in START_ORDER}
 
-USEFUL_FRAMES = 250
-"""5 s of audio through a stage: it works again."""
+USEFUL = 5 * SAMPLE_RATE
+"""Samples through a stage in one incarnation: it works again."""
 
 
 @dataclass(slots=True)
@@ -115,7 +127,7 @@ class StageActor(LoopActor):
         self.context = context
         self.incarnation = incarnation
         self.log = _log
-        self._frames = 0
+        self._samples = 0
         self._salvaged: list[Any] = []
 
     def on_start(self) -> None:
@@ -153,11 +165,12 @@ class StageActor(LoopActor):
         metrics.stage_retries_total.labels(stage=self.stage).inc()
         self.meter.failed(error.kind)
 
-    def count_frame(self) -> None:
-        """One more frame passed: now and then that is worth a Useful."""
-        self._frames += 1
-        if self._frames == USEFUL_FRAMES:
-            self.report(Useful())
+    def count(self, audio: AudioIn) -> None:
+        """It has passed: with enough of it the stage works again."""
+        if self._samples < USEFUL:
+            self._samples += len(audio.pcm) // 2
+            if self._samples >= USEFUL:
+                self.report(Useful())
 
     def on_poison(self, message: Any) -> None:
         """The message that crashed the stage is not redelivered, but for what must not be lost of it."""

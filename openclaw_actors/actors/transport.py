@@ -55,7 +55,7 @@ class Transport(StageActor):
             frame = AudioIn(frame.start, bytes(len(frame.pcm)), frame.arrived_at)
         memory.ring.write(frame)
         self.context.ports["turns"].tell(frame)
-        self.count_frame()
+        self.count(frame)
 
     async def _resume(self, message: ResumePlayout) -> None:
         """Encode the rest of the phrase anew: a decoder that heard silence in between would click on the old one."""

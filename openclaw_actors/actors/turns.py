@@ -41,7 +41,7 @@ class Turns(StageActor):
         match message:
             case AudioIn():
                 self._tell(self._endpointer.push(message.start, message.pcm, message.arrived_at))
-                self.count_frame()
+                self.count(message)
             case Completeness(utterance, rev, score):
                 self._tell(self._endpointer.weigh(utterance, rev, words=score))
             case CutOff(utterance):

@@ -28,6 +28,6 @@ class LoopLoad:
     def measure(self, now: float) -> float:
         """The share of the time since it was measured last, 0 to 1; ``now``: monotonic seconds, later than that."""
         computed = self._computed()
-        share = (computed - self._computed_then) / (now - self.measured_at)
+        share = (computed - self._computed_then) / max(now - self.measured_at, 1e-6)
         self.measured_at, self._computed_then = now, computed
         return min(1.0, share)

@@ -258,8 +258,11 @@ class Caller(Party):
             if event.type != "call.transcript" or not event.data.get("final", True):
                 continue
             line = Line(event.data["role"], event.data["text"], bool(event.data.get("cut")))
-            if line.cut and not line.text and lines and lines[-1].role == line.role:
-                line = replace(lines.pop(), cut=True)  # it was interrupted behind that
+            if line.cut and not line.text:
+                at = max((n for n, each in enumerate(lines) if each.role == line.role), default=None)
+                if at is not None:
+                    lines[at] = replace(lines[at], cut=True)  # it was interrupted behind that
+                continue
             lines.append(line)
         return lines
 

@@ -90,9 +90,9 @@ class Inbound:
         """
         self.received_at = packet.arrived_at
         self._tally.more(pieces)
-        self._joined += pieces - 1
         if self._timeline is None:
             return
+        self._joined += pieces - 1
         try:
             self._tell(self._timeline.push(packet))
             self._report(self._timeline, packet.arrived_at)

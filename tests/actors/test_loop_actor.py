@@ -367,6 +367,31 @@ async def test_slow_messages_of_many_actors_leave_the_loop_its_turns():
     assert turns >= 10 * 10 / 8
 
 
+async def test_a_loop_with_much_else_to_do_does_as_much_for_mail():
+    """6 ms of other work a turn, and 100 ms of mail: by slices of 2 ms that would take 50 turns."""
+    loop, turns, over = asyncio.get_running_loop(), 0, False
+
+    def work() -> None:
+        nonlocal turns
+        if over:
+            return
+        turns += 1
+        until = time.monotonic() + 0.006
+        while time.monotonic() < until:
+            pass
+        loop.call_soon(work)
+
+    refs = [Slow.start() for _ in range(10)]
+    for number in range(10):
+        for ref in refs:
+            ref.tell(number)
+    loop.call_soon(work)
+    async with asyncio.timeout(TIMEOUT):
+        await asyncio.gather(*(ref.ask("end", block=False) for ref in refs))
+    over = True
+    assert turns < 35
+
+
 class Passing(Life):
     """Passes numbers on, counted down."""
 

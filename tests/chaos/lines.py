@@ -206,7 +206,7 @@ def simulate(cell: Cell) -> Row:
     out: list[tuple[float, AudioIn]] = []
     for arrived_at, number in sorted(arrivals):
         while (deadline := line.deadline) is not None and deadline <= arrived_at:
-            out += [(deadline, frame) for frame in line.tick(deadline)]
+            out += [(deadline, frame) for audio in line.tick(deadline) for frame in audio.frames()]
         packet = RtpAudio(number, number * FRAME * 3, speech[number % len(speech)], arrived_at)
-        out += [(arrived_at, frame) for frame in line.push(packet)]
+        out += [(arrived_at, frame) for audio in line.push(packet) for frame in audio.frames()]
     return row(cell, lost, out)

@@ -82,7 +82,8 @@ class TimedListener(Listener):
         self.out: list[tuple[float, AudioIn]] = []
 
     def on_audio(self, frame: AudioIn) -> None:
-        self.out.append((time.monotonic(), frame))
+        now = time.monotonic()
+        self.out += [(now, each) for each in frame.frames()]
         super().on_audio(frame)
 
 

@@ -40,6 +40,15 @@ async def test_a_phrase_comes_without_the_silence_around_it(synthesis, codec):
     assert len(phrase.pcm) == len(phrase.packets) * codec.packet_samples * 2
 
 
+async def test_a_telephones_phrase_is_encoded_without_the_pool():
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    voice = Synthesis(PhraseCache(TtsCache()), pool)
+    phrase = await within(collect(voice.phrase(Tone(), PCMU, TEXT)))
+    assert len(phrase.packets) * 0.02 == pytest.approx(1.2 + 0.1 + 0.01, abs=0.03)
+    await voice.aclose()
+
+
 async def test_the_first_packets_come_while_the_engine_is_still_speaking(synthesis):
     gate = asyncio.Semaphore(4)  # 400 ms of sound, of which 185 ms are silence
     engine = Tone(gate=gate)

@@ -74,7 +74,7 @@ class PhoneHost:
     def said(self, call_id: str, role: str = "agent") -> str:
         """All that was said for good."""
         lines = [each.data for each in self.told("call.transcript", call_id) if each.data["final"]]
-        return " ".join(line["text"] for line in lines if line["role"] == role)
+        return " ".join(line["text"] for line in lines if line["role"] == role and line["text"])
 
     @asynccontextmanager
     async def calls_in(self, caller: str = PERSON, callee: str = NUMBER) -> AsyncIterator[Line]:

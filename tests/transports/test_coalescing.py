@@ -28,8 +28,13 @@ class Rig:
         self.clocks = Clocks()
         self.moderation = Moderation(LoopLoad(lambda: self.clocks.now, lambda: self.clocks.computed))
         self.told: list[tuple[int, bytes, int]] = []
-        self.coalescer = Coalescer(self.moderation, lambda *told: self.told.append(told), lambda: self.clocks.now)
+        self.came_at: list[float] = []
+        self.coalescer = Coalescer(self.moderation, self.hear, lambda: self.clocks.now)
         self.pieces = 0
+
+    def hear(self, at: int, payload: bytes, pieces: int, came_at: float) -> None:
+        self.told.append((at, payload, pieces))
+        self.came_at.append(came_at)
 
     def work_hard(self, looks: int) -> None:
         for _ in range(looks):
@@ -107,12 +112,14 @@ async def test_what_is_held_goes_on_when_the_loop_has_time_again(rig):
 
 async def test_a_piece_that_nothing_follows_goes_on_without_company(rig):
     rig.work_hard(2)
+    came_at = rig.clocks.now
     rig.take(1)
     async with asyncio.timeout(5):
         while not rig.told:
             rig.clocks.pass_by(0.05, busy=0.5)
             await asyncio.sleep(0.05)
     assert rig.shapes() == [(0, 1)]
+    assert rig.came_at == [came_at]
 
 
 async def test_a_piece_that_is_long_enough_by_itself_is_not_held(rig):

@@ -210,6 +210,21 @@ async def test_a_busy_host_hears_several_pieces_at_a_time_and_the_same_sound(rig
     assert metrics.rtp_packets_total.labels(direction="inbound")._value.get() == packets + 50
 
 
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_piece_that_comes_again_costs_none_of_those_behind_it(rig, busy):
+    rig.is_busy = busy
+    await asyncio.sleep(0.6)
+    rig.begin()
+    for chunk in (1, 2, 3, 4, 5, 6, 3, 7, 8, 9, 10):
+        rig.socket.media(chunk, 20 * (chunk - 1), TONE[160 * (chunk - 1) : 160 * chunk])
+    await rig.listener.frames_come(10)
+    assert not any(frame.concealed for frame in rig.listener.frames)
+    alone = decoder(PCMU).decode(mulaw.encode(TONE[:1600].tobytes())).tobytes()
+    heard = b"".join(frame.pcm for frame in rig.listener.frames)
+    assert heard[: 2 * FRAME * 6] == alone[: 2 * FRAME * 6]
+    assert len(heard) == len(alone)
+
+
 async def test_what_a_busy_host_holds_when_the_caller_hangs_up_is_heard(rig):
     rig.is_busy = True
     await asyncio.sleep(0.6)

@@ -148,7 +148,9 @@ class Rendering:
     async def _beside(self, step: Callable[..., Encoded], *pcm: bytes) -> Encoded:
         """Encode beside the loop, where that is worth the way."""
         if self._codec is PCMU:
-            return step(*pcm)
+            encoded = step(*pcm)
+            await asyncio.sleep(0)  # what is ready is heard before the next is begun
+            return encoded
         return await self._loop.run_in_executor(self._pool, step, *pcm)
 
     async def _read(self) -> None:

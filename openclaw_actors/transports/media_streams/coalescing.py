@@ -26,12 +26,12 @@ _PIECE = 160
 _OVERDUE_S = 0.1
 """Nothing has come for so long: what is held goes on without it."""
 
-HandOn = Callable[[int, bytes, int], None]
-"""Takes a timestamp, the sound from there on, and of how many pieces it was made."""
+HandOn = Callable[[int, bytes, int, float], None]
+"""Takes a timestamp, the sound from there on, of how many pieces it was made, and when the last of them came."""
 
 
 class Moderation:
-    """How much is handed on at a time; one for all streams of a loop.
+    """How much is handed on at a time; one for all of a carrier's streams.
 
     Args:
         load: the loop's.
@@ -84,7 +84,7 @@ class Coalescer:
         """
         wanted = self._moderation.wanted(now)
         if not self._held and len(payload) >= wanted:
-            self._hand_on(at, payload, 1)
+            self._hand_on(at, payload, 1, now)
             return
         if not adjoins:
             self.flush()
@@ -102,7 +102,7 @@ class Coalescer:
         """Hand on what is held."""
         held, self._held, self._bytes = self._held, [], 0
         if held:
-            self._hand_on(self._at, b"".join(held), len(held))
+            self._hand_on(self._at, b"".join(held), len(held), self._came_at)
 
     def close(self) -> None:
         """There will be no more: hand on what is held."""

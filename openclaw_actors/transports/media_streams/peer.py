@@ -181,7 +181,7 @@ class MediaStreamPeer:
         now = self._clock()
         at = media.timestamp_ms * PCMU.clock_rate // 1000
         missing = 0 if self._chunk is None else media.chunk - self._chunk - 1
-        adjoins = missing == 0 and abs(at - self._expected) <= _SLACK
+        adjoins = self._chunk is not None and missing == 0 and abs(at - self._expected) <= _SLACK
         if adjoins:
             at = self._expected
         elif missing > 0 and coalescer is not None:
@@ -190,12 +190,15 @@ class MediaStreamPeer:
             self._chunk, self._expected = media.chunk, at + len(media.payload)
         if coalescer is None:
             self._inbound.receive(RtpAudio(media.chunk & 0xFFFF, at & 0xFFFF_FFFF, media.payload, now))
+        elif missing < 0:  # a repetition, or of another count: nothing that comes next adjoins it
+            coalescer.flush()
+            self._hand_on(at, media.payload, 1, now)
         else:
             coalescer.take(at, media.payload, now, adjoins=adjoins)
 
-    def _hand_on(self, at: int, payload: bytes, pieces: int) -> None:
+    def _hand_on(self, at: int, payload: bytes, pieces: int, came_at: float) -> None:
         self._sequence += 1
-        packet = RtpAudio(self._sequence & 0xFFFF, at & 0xFFFF_FFFF, payload, self._clock())
+        packet = RtpAudio(self._sequence & 0xFFFF, at & 0xFFFF_FFFF, payload, came_at)
         self._inbound.receive(packet, pieces)
 
     def _played(self, packets: int) -> None:

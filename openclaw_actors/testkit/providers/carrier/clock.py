@@ -37,12 +37,16 @@ class Ticking:
 
 
 class LineClock:
-    """Calls each line every 20 ms, from when it began on. One that is late is caught up with."""
+    """Calls each line every 20 ms, from when it began on. One that is late is caught up with.
+
+    One whose host does not read, so that it can't send, holds all others up: they are lines to the same host.
+    """
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Ticking]] = []
         self._order = count()
         self._more = asyncio.Event()
+        self._is_over = False
         self._task = asyncio.create_task(self._run(), name="line clock")
 
     def begin(self, tick: Tick) -> Ticking:
@@ -54,6 +58,7 @@ class LineClock:
 
     async def aclose(self) -> None:
         """Call nobody any more."""
+        self._is_over = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -79,6 +84,10 @@ class LineClock:
         try:
             await ticking.tick(ticking.due)
         except ConnectionError:
+            return
+        except asyncio.CancelledError:  # of one who waited for the same socket to be read, perhaps
+            if self._is_over:
+                raise
             return
         except Exception:  # noqa: BLE001 - one line's fault must not stop the others
             _log.exception("a line has failed")
