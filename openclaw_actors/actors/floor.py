@@ -86,7 +86,7 @@ class Floor:
         self._onset_at = 0.0
         self._begun = -1
         self._voice_began = (0, 0.0)
-        self._begun_turn = 0
+        self._unfinished = 0
         """The turn of which some words have been told, and not yet that it has ended or was cut; 0: none."""
         self._last_words: Errand | None = None
         self.clock = TurnClock()
@@ -316,9 +316,9 @@ class Floor:
         spoken = self._take_playout()
         for part in spoken:
             self._publish(part)
-        if self._begun_turn == fence - 1 > 0:  # between two phrases
-            self._tell_words(self._begun_turn, "", cut=True)
-            self._begun_turn = 0
+        if self._unfinished == fence - 1 > 0:  # between two phrases
+            nothing_more = Spoken(self._unfinished, 0, "", ends_turn=True, cut=True)
+            self._publish(nothing_more)
         return spoken
 
     def playout_moved(self) -> None:
@@ -349,14 +349,13 @@ class Floor:
     def _publish(self, spoken: Spoken) -> None:
         if spoken.turn in self._sounds and spoken.ends_turn:
             self._sound_over(spoken.turn, cut=spoken.cut)
-        is_begun = spoken.turn == self._begun_turn
-        if spoken.text or (spoken.cut and is_begun):
-            self._tell_words(spoken.turn, spoken.text, cut=spoken.cut)
-        if spoken.text or is_begun:
-            self._begun_turn = 0 if spoken.ends_turn else spoken.turn
-
-    def _tell_words(self, turn: int, text: str, *, cut: bool) -> None:
-        self._events.publish("call.transcript", role="agent", text=text, final=True, turn=turn, cut=cut)
+        goes_on = spoken.turn == self._unfinished
+        if spoken.text or (spoken.cut and goes_on):
+            self._events.publish(
+                "call.transcript", role="agent", text=spoken.text, final=True, turn=spoken.turn, cut=spoken.cut
+            )
+        if spoken.text or goes_on:
+            self._unfinished = 0 if spoken.ends_turn else spoken.turn
 
     def _sound_over(self, turn: int, *, cut: bool) -> None:
         match self._sounds.pop(turn):

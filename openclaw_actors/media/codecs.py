@@ -1,7 +1,7 @@
 """The two codecs that carry our voice, and the encoder that turns a phrase into 20 ms packets.
 
-Encoding is CPU work (0.1 ms a packet of Opus): callers run it in the thread pool named ``encode``; libopus runs
-without the GIL.
+Encoding Opus is CPU work (0.1 ms a packet): callers run it in the thread pool named ``encode``; libopus runs without
+the GIL. Mu-law is looked up, which takes less than the way to the pool.
 """
 
 from __future__ import annotations

@@ -121,9 +121,7 @@ class Ear:
         # Silence is most of what many lines hear: nothing to decode, once the decoder's last sound has decayed.
         was_silence, self._was_silence = self._was_silence, payload == (PCMU if pcmu else OPUS).silence
         if self._was_silence and (was_silence or pcmu):
-            self._run = 0
-            self._since_voice += _BLOCKS_OF_SILENCE
-            self.quiet_blocks += _BLOCKS_OF_SILENCE
+            self._quiet(_BLOCKS_OF_SILENCE)
         elif pcmu:
             self._judge(np.frombuffer(mulaw.decode(payload), np.int16), PCMU.pcm_rate // 100, arrived_at)
         else:
@@ -143,11 +141,10 @@ class Ear:
         return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames] or [np.zeros(0, np.int16)])
 
     def _block(self, at: float, *, is_loud: bool) -> None:
-        self._since_voice += 1
         if not is_loud:
-            self._run = 0
-            self.quiet_blocks += 1
+            self._quiet(1)
             return
+        self._since_voice += 1
         if self._run == 0:
             self._run_began = at
             self._after_pause = self._since_voice > _QUIET_BEFORE
@@ -158,6 +155,11 @@ class Ear:
             self.onsets.append(self._run_began)
         if self._run >= _ONSET_BLOCKS:
             self._since_voice = 0  # not for less: a click shortly before a voice must not hide its onset
+
+    def _quiet(self, blocks: int) -> None:
+        self._run = 0
+        self._since_voice += blocks
+        self.quiet_blocks += blocks
 
     def onset_after(self, after: float) -> float | None:
         """The first onset at or after ``after`` (monotonic seconds), if there was one yet."""

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openclaw_actors.engines.tts.espeak_ng import EspeakNgEngine
-from openclaw_actors.media import mulaw
+from openclaw_actors.media.codecs import PCMU, encode_phrase
 from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import FRAME, SAMPLE_RATE
 from openclaw_actors.settings.sections import EspeakNg
@@ -87,9 +87,7 @@ class Speech:
     def pcmu_packets(self) -> tuple[bytes, ...]:
         """The same as 20 ms of mu-law a packet; every second sample is dropped, which flite's speech survives."""
         narrow = np.frombuffer(self.pcm, np.int16)[::2]
-        narrow = np.pad(narrow, (0, -narrow.size % (FRAME // 2)))
-        codes = mulaw.encode(narrow.tobytes())
-        return tuple(codes[start : start + FRAME // 2] for start in range(0, len(codes), FRAME // 2))
+        return encode_phrase(PCMU, PCMU.pcm_rate, narrow.tobytes()).packets
 
     def then(self, *others: Speech) -> Speech:
         """This and the others, one after another without a gap."""

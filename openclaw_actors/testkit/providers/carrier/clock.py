@@ -46,7 +46,6 @@ class LineClock:
         self._due: list[tuple[float, int, Ticking]] = []
         self._order = count()
         self._more = asyncio.Event()
-        self._is_over = False
         self._task = asyncio.create_task(self._run(), name="line clock")
 
     def begin(self, tick: Tick) -> Ticking:
@@ -58,7 +57,6 @@ class LineClock:
 
     async def aclose(self) -> None:
         """Call nobody any more."""
-        self._is_over = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -86,7 +84,7 @@ class LineClock:
         except ConnectionError:
             return
         except asyncio.CancelledError:  # of one who waited for the same socket to be read, perhaps
-            if self._is_over:
+            if self._task.cancelling():
                 raise
             return
         except Exception:  # noqa: BLE001 - one line's fault must not stop the others
