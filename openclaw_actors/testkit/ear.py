@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 
 import av
@@ -114,7 +115,7 @@ class Ear:
             self.on_sound(samples.tobytes())
         if self._keep:
             self.frames.append(HeardFrame(arrived_at, ticks * 6 if pcmu else ticks, samples.tobytes()))
-        self._judge(samples, HEARD_RATE // 100, arrived_at)
+        self._note(_voiced(samples, HEARD_RATE), arrived_at)
 
     def _glimpse(self, payload: bytes, arrived_at: float, *, pcmu: bool) -> None:
         """Judge a sound that nobody keeps."""
@@ -123,15 +124,14 @@ class Ear:
         if self._was_silence and (was_silence or pcmu):
             self._quiet(_BLOCKS_OF_SILENCE)
         elif pcmu:
-            self._judge(np.frombuffer(mulaw.decode(payload), np.int16), PCMU.pcm_rate // 100, arrived_at)
+            self._note(_voiced_in_pcmu(payload), arrived_at)
         else:
             with suppress(UndecodableError):
-                self._judge(self._cheap_opus.decode(payload), SAMPLE_RATE // 100, arrived_at)
+                self._note(_voiced(self._cheap_opus.decode(payload), SAMPLE_RATE), arrived_at)
 
-    def _judge(self, samples: npt.NDArray[np.int16], block: int, arrived_at: float) -> None:
-        """Where a voice is, in blocks of 10 ms."""
-        for number, start in enumerate(range(0, samples.size - block + 1, block)):
-            self._block(arrived_at + number / 100, is_loud=is_voiced(samples[start : start + block]))
+    def _note(self, voiced: tuple[bool, ...], arrived_at: float) -> None:
+        for number, is_loud in enumerate(voiced):
+            self._block(arrived_at + number / 100, is_loud=is_loud)
 
     def _from_opus(self, payload: bytes) -> npt.NDArray[np.int16]:
         try:
@@ -187,6 +187,17 @@ class Ear:
             pcm = np.frombuffer(frame.pcm, np.int16)
             out[frame.at : frame.at + pcm.size] = pcm
         return out.tobytes()
+
+
+def _voiced(samples: npt.NDArray[np.int16], rate: int) -> tuple[bool, ...]:
+    """Which blocks of 10 ms hold a voice."""
+    block = rate // 100
+    return tuple(is_voiced(samples[start : start + block]) for start in range(0, samples.size - block + 1, block))
+
+
+@lru_cache(4096)  # packets: a stub says the same phrases to all lines
+def _voiced_in_pcmu(payload: bytes) -> tuple[bool, ...]:
+    return _voiced(np.frombuffer(mulaw.decode(payload), np.int16), PCMU.pcm_rate)
 
 
 def _from_pcmu(payload: bytes) -> npt.NDArray[np.int16]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
@@ -19,7 +19,7 @@ _LEAST_S = 0.001
 _AT_ONCE = 32
 """Ticks behind each other, before what the host has sent meanwhile is read."""
 
-Tick = Callable[[float], Awaitable[None]]
+Tick = Callable[[float], None]
 """Does what a line does in 20 ms; told when they began."""
 
 
@@ -37,10 +37,7 @@ class Ticking:
 
 
 class LineClock:
-    """Calls each line every 20 ms, from when it began on. One that is late is caught up with.
-
-    One whose host does not read, so that it can't send, holds all others up: they are lines to the same host.
-    """
+    """Calls each line every 20 ms, from when it began on. One that is late is caught up with."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Ticking]] = []
@@ -74,18 +71,14 @@ class LineClock:
                 if not self._due or self._due[0][0] > time.monotonic():
                     break
                 _, _, ticking = heappop(self._due)
-                await self._serve(ticking)
+                self._serve(ticking)
 
-    async def _serve(self, ticking: Ticking) -> None:
+    def _serve(self, ticking: Ticking) -> None:
         if ticking.over:
             return
         try:
-            await ticking.tick(ticking.due)
+            ticking.tick(ticking.due)
         except ConnectionError:
-            return
-        except asyncio.CancelledError:  # of one who waited for the same socket to be read, perhaps
-            if self._task.cancelling():
-                raise
             return
         except Exception:  # noqa: BLE001 - one line's fault must not stop the others
             _log.exception("a line has failed")

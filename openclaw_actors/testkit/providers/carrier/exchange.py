@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from openclaw_actors.testkit.providers.carrier.clock import LineClock
+from openclaw_actors.testkit.providers.carrier.socket import StreamSocket
 from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream, Record, Verb
 
 if TYPE_CHECKING:
@@ -98,14 +99,21 @@ class Exchange:
         async with self._http.post(self._local(url), data=body, headers=sent) as response:
             return Reply(response.status, await response.text(), dict(response.headers))
 
-    async def open(self, url: str, headers: Mapping[str, str] | None = None) -> aiohttp.ClientWebSocketResponse:
+    async def open(self, url: str, take: Callable[[str], bool]) -> StreamSocket:
         """Open a media stream.
 
+        Args:
+            url: what the host has asked to be connected with.
+            take: as of StreamSocket.
+
         Raises:
-            aiohttp.WSServerHandshakeError: it was refused; Twilio calls that 31920.
+            picows.WSHandshakeError: it was refused; Twilio calls that 31920.
         """
-        sent = {**self.headers, **self.upgrade_headers(url), **(headers or {})}
-        return await self._http.ws_connect(self._local(url), headers=sent, max_msg_size=0, autoping=True)
+        return await StreamSocket.open(*self.upgrade(url), take)
+
+    def upgrade(self, url: str) -> tuple[str, Mapping[str, str]]:
+        """Where a media stream's URL leads, and the headers with which it is opened."""
+        return "ws" + self._local(url).removeprefix("http"), {**self.headers, **self.upgrade_headers(url)}
 
     def _local(self, url: str) -> str:
         scheme, _, rest = url.partition("://")

@@ -209,7 +209,7 @@ class Line(Party):
         for key in keys:
             if self.stream is None or self.over:
                 raise CallEndedError("nobody hears")
-            await self.stream.press(key)
+            self.stream.press(key)
             await asyncio.sleep(0.1)
 
     async def wait_clear(self, timeout_s: float = 10.0, *, after: float = 0.0) -> float:

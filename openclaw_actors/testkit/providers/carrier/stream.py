@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import aiohttp
+import picows
 
 from openclaw_actors.media.codecs import PCMU
 from openclaw_actors.media.jitter import RtpAudio
 from openclaw_actors.testkit.ear import Ear
 from openclaw_actors.testkit.mouth import PACKET_S, Pacing, Utterance
 from openclaw_actors.testkit.providers.carrier.exchange import Exchange
+from openclaw_actors.testkit.providers.carrier.socket import StreamSocket
 from openclaw_actors.testkit.providers.carrier.verbs import ConnectStream
 from openclaw_actors.testkit.speakers import Speech
 
@@ -72,7 +73,7 @@ class StreamClient:
         self.verb = verb
         self._ear = ear
         self._on_tick = on_tick
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: StreamSocket | None = None
         self._sequence = 0
         self._chunk = 0
         self._said: deque[Utterance] = deque()
@@ -88,27 +89,30 @@ class StreamClient:
     async def run(self, started: asyncio.Event) -> None:
         """Carry the call until the host closes the socket; cancelled, the call ends and so does the stream."""
         try:
-            self._socket = await self.exchange.open(self.verb.url)
-        except aiohttp.WSServerHandshakeError:
+            socket = self._socket = await self.exchange.open(self.verb.url, self._understood)
+        except picows.WSHandshakeError:
             self.error = 31920
             started.set()
             return
         ticking = None
         try:
             for message in self.opening():
-                await self._send(message)
+                self._send(message)
             started.set()
             ticking = self.exchange.clock.begin(self._tick)
-            await self._listen(self._socket)
+            await socket.over.wait()
         except asyncio.CancelledError:
             with contextlib.suppress(ConnectionError):
                 for message in self.closing():
-                    await self._send(message)
+                    self._send(message)
             raise
         finally:
             if ticking is not None:
                 ticking.stop()
-            await self._socket.close()
+            self.close_code, self.close_reason = socket.close_code, socket.close_reason
+            if socket.misunderstood:
+                self.error = 31924
+            await socket.close()
 
     # --- how a carrier says it ------------------------------------------------------------------------
 
@@ -163,17 +167,6 @@ class StreamClient:
 
     # --- what the host says ---------------------------------------------------------------------------
 
-    async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        while True:
-            message = await socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT and self._understood(message.data):
-                continue
-            if message.type is aiohttp.WSMsgType.CLOSE:
-                self.close_code, self.close_reason = int(message.data), str(message.extra or "")
-            elif message.type not in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING}:
-                self.error = 31924
-            return
-
     def _understood(self, text: str) -> bool:
         """Do what a message says; whether it is one that may come."""
         try:
@@ -218,36 +211,39 @@ class StreamClient:
 
     # --- 20 ms at a time ----------------------------------------------------------------------------
 
-    async def _tick(self, due: float) -> None:
+    def _tick(self, due: float) -> None:
         now, ticks = time.monotonic(), self._ticks
         self.pacing.lags.append(now - due)
         self._ticks += 1
-        await self._speak(now, ticks)
+        self._speak(now, ticks)
         self._play(now, ticks)
-        if self._outbox:
-            await self._send_echoes()
+        while self._outbox:
+            self._send(self._outbox.popleft())
         self._on_tick(now)
 
-    async def _speak(self, now: float, ticks: int) -> None:
+    def _speak(self, now: float, ticks: int) -> None:
         while self._said and not self._said[0].packets:
             done = self._said.popleft().done
             if not done.done():
                 done.set_result(None)
         sound = base64.b64encode(self._said[0].next_packet(now)).decode() if self._said else _SILENCE
         for text in self.speech(sound, round(ticks * PACKET_S * 1000)):
-            await self._send_text(text)
+            self._send_text(text)
 
     def _play(self, now: float, ticks: int) -> None:
         # What was taken out 20 ms ago has been played by now.
         while self._pending and self._pending[0][0] <= self._received - len(self._buffer):
             self._echo(played=True)
+        sound = self._take_out(now) if self._buffer else PCMU.silence
+        self._ear.hear(RtpAudio(ticks & 0xFFFF, ticks * _PACKET & 0xFFFF_FFFF, sound, now), pcmu=True)
+
+    def _take_out(self, now: float) -> bytes:
         sound = bytes(self._buffer[:_PACKET])
         del self._buffer[:_PACKET]
         self.sound_played += len(sound)
-        if sound and not self._buffer:
+        if not self._buffer:
             self._dry_since = now + len(sound) / PCMU.clock_rate
-        sound = sound.ljust(_PACKET, b"\xff")
-        self._ear.hear(RtpAudio(ticks & 0xFFFF, ticks * _PACKET & 0xFFFF_FFFF, sound, now), pcmu=True)
+        return sound.ljust(_PACKET, PCMU.silence[:1])
 
     # --- the person ---------------------------------------------------------------------------------
 
@@ -257,14 +253,14 @@ class StreamClient:
         self._said.append(utterance)
         return utterance
 
-    async def press(self, key: str) -> None:
+    def press(self, key: str) -> None:
         """Press one key."""
-        await self._send(self.key(key))
+        self._send(self.key(key))
 
     def vanish(self) -> None:
         """Cut the connection off, without a word."""
-        if self._socket is not None and (connection := self._socket._response.connection) is not None:  # noqa: SLF001 - aiohttp has no other way
-            connection.close()
+        if self._socket is not None:
+            self._socket.vanish()
 
     def hush(self, error: Exception) -> None:
         """Nothing more is said; who waits for it gets ``error``."""
@@ -276,14 +272,10 @@ class StreamClient:
 
     # --- messages -----------------------------------------------------------------------------------
 
-    async def _send_echoes(self) -> None:
-        while self._outbox:
-            await self._send(self._outbox.popleft())
+    def _send(self, message: Message) -> None:
+        self._send_text(json.dumps(message))
 
-    async def _send(self, message: Message) -> None:
-        await self._send_text(json.dumps(message))
-
-    async def _send_text(self, text: str) -> None:
-        if self._socket is None or self._socket.closed:
-            raise ConnectionResetError("the stream is closed")
-        await self._socket.send_str(text)
+    def _send_text(self, text: str) -> None:
+        if self._socket is None:
+            raise ConnectionResetError("there is no stream yet")
+        self._socket.send(text)
