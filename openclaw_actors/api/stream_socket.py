@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
+from openclaw_actors.api.aiohttp_private import TextTap
 from openclaw_actors.transports.media_streams.stream import TRY_AGAIN_LATER, UNSUPPORTED_DATA, StreamFaultError
 
 CLOSE_S = 2.0
@@ -18,7 +20,7 @@ class StreamSocket:
 
     Args:
         request: the upgrade.
-        response: its answer, prepared. Longer messages than its ``max_msg_size`` close it with 1009.
+        response: its answer, just prepared. Longer messages than its ``max_msg_size`` close it with 1009.
         outgoing_bytes: that may wait to be read.
     """
 
@@ -26,6 +28,7 @@ class StreamSocket:
         self._request = request
         self._response = response
         self._outgoing_bytes = outgoing_bytes
+        self._tap = TextTap.into(request, response)
         if request.transport is not None:
             # Up to there nothing waits for the other end: `send` refuses what goes beyond.
             request.transport.set_write_buffer_limits(high=outgoing_bytes)
@@ -38,6 +41,18 @@ class StreamSocket:
         if message.type is WSMsgType.BINARY:
             raise StreamFaultError(UNSUPPORTED_DATA, "Binary message")
         return None
+
+    async def listen(self, take: Callable[[str], bool]) -> None:
+        """As Socket.listen."""
+        while self._tap is None or self._tap.waiting:
+            text = await self.receive()
+            if text is None or not take(text):
+                return
+        self._tap.open(take)
+        try:
+            await self.receive()  # what is no text
+        finally:
+            self._tap.close()
 
     async def send(self, text: str) -> None:
         """As Socket.send."""

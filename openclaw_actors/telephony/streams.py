@@ -75,9 +75,7 @@ class Streams:
             begun = await self._begin(stream, address, token)
             if begun is not None:
                 peer, started = begun
-                # In a task of its own: else each message would resume all that waits here for the call's end.
-                serving = peer.serve(stream, started, self._moderation)
-                await asyncio.create_task(serving, name="media stream in")
+                await peer.serve(stream, started, self._moderation)
             await stream.close()
         except StreamFaultError as fault:
             _log.warning("media stream closed", code=fault.code, reason=fault.reason)

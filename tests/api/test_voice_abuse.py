@@ -290,8 +290,8 @@ def media(chunk: int = 1, size: int = 160) -> dict[str, object]:
 @asynccontextmanager
 async def stream(door: Door, call_sid: str = "", parameters: object = None, **changes: object) -> AsyncIterator[Socket]:
     """A signed socket, with a start unless ``parameters`` is None."""
-    socket = await door.twilio.open(STREAM)
-    async with socket:
+    address, headers = door.twilio.upgrade(STREAM)
+    async with door.api.client.ws_connect(address, headers=headers, max_msg_size=0) as socket:
         await socket.send_json({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         if parameters is not None:
             await socket.send_json(start(door, call_sid, parameters, **changes))

@@ -51,6 +51,10 @@ class Socket:
     async def receive(self) -> str | None:
         return await self._incoming.get()
 
+    async def listen(self, take) -> None:
+        while (text := await self.receive()) is not None and take(text):
+            pass
+
     async def send(self, text: str) -> None:
         if self.fails is not None:
             raise self.fails

@@ -66,6 +66,8 @@ class MediaStreamPeer:
         self._end: tuple[str, str] | None = None
         self._left = False
         """The carrier has ended the call, or it is somebody else's by now: nothing is to be hung up."""
+        self._stopped = False
+        """It has said that its stream is over."""
         self._stream: MediaStream | None = None
         self._stream_id = ""
         self._served = asyncio.Event()
@@ -142,21 +144,23 @@ class MediaStreamPeer:
         self._set_state("connected")
         coalescer = Coalescer(moderation, self._hand_on, self._clock)
         sending = asyncio.create_task(self._send(stream), name="media stream out")
-        reason = "peer_closed" if stream.framing.says_stop else "caller_hangup"
+        joins = coalescer if stream.framing.in_order else None
+
+        def take(event: StreamEvent) -> bool:
+            if isinstance(event, Media):
+                self._hear(event, joins)
+            else:
+                self._take(event)
+            return not self._stopped
+
         try:
-            while (event := await stream.next()) is not None:
-                if isinstance(event, Stopped):
-                    self._left, reason = True, "caller_hangup"
-                    break
-                if isinstance(event, Media):
-                    self._hear(event, coalescer if stream.framing.in_order else None)
-                else:
-                    self._take(event)
+            await stream.listen(take)
         finally:
             sending.cancel()
             coalescer.close()
             self._inbound.close()
-            self._over("completed", reason)
+            lost = stream.framing.says_stop and not self._stopped
+            self._over("completed", "peer_closed" if lost else "caller_hangup")
             self._served.set()
             await asyncio.gather(sending, return_exceptions=True)
 
@@ -168,6 +172,8 @@ class MediaStreamPeer:
             case Digit(digit):
                 if self._listener is not None:
                     self._listener.on_dtmf(digit)
+            case Stopped():
+                self._stopped = self._left = True
             case Started():
                 raise StreamFaultError(POLICY_VIOLATION, "Duplicate start")
 

@@ -42,6 +42,14 @@ class Socket(Protocol):
             StreamFaultError: something else came.
         """
 
+    async def listen(self, take: Callable[[str], bool]) -> None:
+        """Give every text to ``take`` as it comes, until the socket is closed or ``take`` returns False.
+
+        Raises:
+            StreamFaultError: something else came.
+            Exception: what ``take`` raises.
+        """
+
     async def send(self, text: str) -> None:
         """Send a text; waits for nobody to read it.
 
@@ -82,15 +90,24 @@ class MediaStream:
             StreamFaultError: 1008, too many messages, or too many that mean nothing; what the socket raises.
         """
         while (text := await self._socket.receive()) is not None:
-            self._count()
-            try:
-                return self.framing.parse(text)
-            except FrameError as error:
-                self._nonsense += 1
-                _log.warning("media stream: a message that can't be read", reason=str(error), length=len(text))
-                if self._nonsense >= _NONSENSE:
-                    raise StreamFaultError(POLICY_VIOLATION, "Not a media stream") from None
+            event = self._read(text)
+            if event is not None:
+                return event
         return None
+
+    async def listen(self, take: Callable[[StreamEvent], bool]) -> None:
+        """Give all that comes from now on to ``take``, until the socket is closed or ``take`` returns False.
+
+        Raises:
+            StreamFaultError: as `next`.
+            Exception: what ``take`` raises.
+        """
+
+        def hear(text: str) -> bool:
+            event = self._read(text)
+            return event is None or take(event)
+
+        await self._socket.listen(hear)
 
     async def send(self, text: str) -> None:
         """As Socket.send."""
@@ -99,6 +116,18 @@ class MediaStream:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """As Socket.close."""
         await self._socket.close(code, reason)
+
+    def _read(self, text: str) -> StreamEvent | None:
+        """What a message says; None: it can't be read."""
+        self._count()
+        try:
+            return self.framing.parse(text)
+        except FrameError as error:
+            self._nonsense += 1
+            _log.warning("media stream: a message that can't be read", reason=str(error), length=len(text))
+            if self._nonsense >= _NONSENSE:
+                raise StreamFaultError(POLICY_VIOLATION, "Not a media stream") from None
+            return None
 
     def _count(self) -> None:
         now = self._clock()
