@@ -59,6 +59,72 @@ async def test_the_first_packets_come_while_the_engine_is_still_speaking(synthes
         assert engine.running == 1
 
 
+async def test_what_no_listener_has_come_to_is_not_encoded(synthesis, monkeypatch):
+    encoded: list[int] = []
+    encode = rendering.PhraseEncoder.encode
+
+    def counted(self, pcm: bytes) -> Encoded:
+        encoded.append(len(pcm) // 2)
+        return encode(self, pcm)
+
+    monkeypatch.setattr(rendering.PhraseEncoder, "encode", counted)
+    engine = Tone()
+    async with aclosing(synthesis.phrase(engine, OPUS, "x" * 60)) as sound:
+        first = await within(anext(sound))
+        await within(engine.stopped.wait())
+        await asyncio.sleep(0.1)
+        assert sum(encoded) <= 0.06 * engine.sample_rate, "the engine has said all of it"
+        rest = await within(collect(sound))
+    assert len((first + rest).packets) * 0.02 == pytest.approx(3.6 + 0.11, abs=0.05)
+
+
+async def test_a_phrase_that_was_prepared_is_heard_without_asking_again(synthesis):
+    engine = Tone()
+    prepared = synthesis.prepare(engine, OPUS, TEXT)
+    await within(prepared.begun())
+    await within(prepared.spoken())
+    assert prepared.is_spoken
+    assert prepared.seconds == pytest.approx(1.2 + 0.875, abs=0.15), "the silence behind is trimmed as it is encoded"
+    phrase = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
+    prepared.let_go()
+    assert engine.asked == [TEXT]
+    assert len(phrase.packets) * 0.02 == pytest.approx(1.31, abs=0.03)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_a_phrase_that_was_prepared_and_is_let_go_stops_the_engine(synthesis, heard: bool):
+    engine = Tone(gate=asyncio.Semaphore(4))
+    prepared = synthesis.prepare(engine, OPUS, TEXT)
+    await within(prepared.begun())
+    if heard:
+        async with aclosing(synthesis.phrase(engine, OPUS, TEXT)) as sound:
+            await within(anext(sound))
+    assert engine.running == 1
+    prepared.let_go()
+    await within(engine.stopped.wait())
+    await within(prepared.spoken())
+    assert not prepared.joinable
+
+
+async def test_a_phrase_that_fails_before_it_is_due_is_asked_for_anew(synthesis):
+    engine = Tone(fail=TransientEngineError("the line dropped"))
+    prepared = synthesis.prepare(engine, OPUS, TEXT)
+    await within(prepared.spoken())
+    engine.fail = None
+    phrase = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
+    prepared.let_go()
+    assert engine.asked == [TEXT, TEXT]
+    assert phrase.packets
+
+
+async def test_what_is_known_or_no_sound_is_not_prepared(synthesis):
+    engine = Tone()
+    await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
+    assert synthesis.prepare(engine, OPUS, TEXT) is None
+    assert synthesis.prepare(engine, OPUS, "...") is None
+    assert engine.asked == [TEXT]
+
+
 async def test_what_was_said_before_is_not_asked_of_the_engine_again(synthesis):
     engine = Tone()
     first = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))

@@ -41,7 +41,7 @@ api_key = "stub"
 [tts.cache]
 max_bytes = 0
 """
-"""No cache: the stub says the same again and again, which a model does not."""
+"""No cache: the stub's answers differ (``always_elsewhere``), but what stands between them may come again."""
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from openclaw_actors.testkit.providers.openai import OpenAiStub, buzz
-from openclaw_actors.testkit.providers.plan import Fault, StubPlan
+from openclaw_actors.testkit.providers.plan import Fault, StubPlan, always_elsewhere
 from openclaw_actors.testkit.speakers import tone
 
 FAST = StubPlan(stt_delay_s=0, first_token_s=0, token_s=0, tts_delay_s=0, leading_silence_s=0)
@@ -62,6 +62,14 @@ async def test_answers_may_be_scripted_by_what_was_sent(client, stub):
     assert await chat(client) == "You said Hello."
     speech = await client.audio.speech.create(model="t", voice="v", input="ab")
     assert speech.content == bytes(480) + "ab".encode("utf-16-le")
+
+
+def test_a_benchmarks_answers_are_as_long_as_each_other_and_never_the_same():
+    think = always_elsewhere("It is sunny in Paris. Paris is far.")
+    answers = [think([]) for _ in range(2_000)]
+    assert len(set(answers)) == 2_000
+    assert {len(answer) for answer in answers} == {len("It is sunny in Paris. Paris is far.")}
+    assert answers[0] == "It is sunny in Aaaaa. Aaaaa is far."
 
 
 async def test_delays_are_kept(client, stub):

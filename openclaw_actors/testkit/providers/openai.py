@@ -23,7 +23,7 @@ import numpy as np
 from aiohttp import BodyPartReader, web
 
 from openclaw_actors.cli.serve import loop_factory
-from openclaw_actors.testkit.providers.plan import Answer, Fault, Route, StubPlan
+from openclaw_actors.testkit.providers.plan import Answer, Fault, Route, StubPlan, always_elsewhere
 from openclaw_actors.testkit.providers.server import FakeServer
 
 SPEECH_RATE = 24_000
@@ -376,7 +376,7 @@ def main(argv: list[str] | None = None, out: Callable[[str], object] = sys.stdou
     if unknown:
         parser.error(f"--fail: there is no route {', '.join(unknown)}; there are {', '.join(get_args(Route))}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(StubPlan(**options), port, out, faults))
+        runner.run(_serve(StubPlan(**options, reply=always_elsewhere(str(plan.reply))), port, out, faults))
 
 
 async def _serve(plan: StubPlan, port: int, out: Callable[[str], object], faults: Mapping[str, Fault]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
+from string import ascii_lowercase
 from typing import Any, Literal
 
 Route = Literal["transcriptions", "chat", "speech", "models"]
@@ -80,7 +82,7 @@ class StubPlan:
     token_s: float = 0.01
     reply: str | Answer | Think = (
         "It is sunny in Paris today, with a light wind from the west. "
-        "You will not need an umbrella this afternoon, though the evening may be cooler than the day was."
+        "You will not need an umbrella there in Paris, though the evening may be cooler than the day was."
     )
     tts_delay_s: float = 0.05
     leading_silence_s: float = 0.185
@@ -88,3 +90,21 @@ class StubPlan:
     api_key: str = ""
     tells_usage: bool = True
     takes_tools: bool = True
+
+
+def always_elsewhere(reply: str, place: str = "Paris") -> Think:
+    """Answers as ``reply``, each time of another place whose name is as long.
+
+    A model does not say the same to all callers at once: a benchmark whose callers share a phrase's sound would flatter
+    the host.
+    """
+    numbers = count()
+
+    def think(_: list[dict[str, Any]]) -> str:
+        number, letters = next(numbers), ""
+        while len(letters) < len(place):
+            number, at = divmod(number, 26)
+            letters += ascii_lowercase[at]
+        return reply.replace(place, letters.capitalize())
+
+    return think
