@@ -251,8 +251,6 @@ class Speech:
     ends_turn: bool
     words: tuple[WordTime, ...] = ()
     """Those that are known so far, of voices that tell; a resumed phrase may tell them again."""
-    whole_s: float = 0.0
-    """How long the whole phrase is, in seconds; 0 while its voice still speaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
-from openclaw_actors.api.aiohttp_private import TextTap
+from openclaw_actors.api.aiohttp_private import TappedWebSocket
 from openclaw_actors.transports.media_streams.stream import TRY_AGAIN_LATER, UNSUPPORTED_DATA, StreamFaultError
 
 CLOSE_S = 2.0
@@ -20,15 +20,15 @@ class StreamSocket:
 
     Args:
         request: the upgrade.
-        response: its answer, just prepared. Longer messages than its ``max_msg_size`` close it with 1009.
+        response: its answer, prepared. Longer messages than its ``max_msg_size`` close it with 1009.
         outgoing_bytes: that may wait to be read.
     """
 
-    def __init__(self, request: web.Request, response: web.WebSocketResponse, outgoing_bytes: int) -> None:
+    def __init__(self, request: web.Request, response: TappedWebSocket, outgoing_bytes: int) -> None:
         self._request = request
         self._response = response
         self._outgoing_bytes = outgoing_bytes
-        self._tap = TextTap.into(request, response)
+        self._tap = response.tap
         if request.transport is not None:
             # Up to there nothing waits for the other end: `send` refuses what goes beyond.
             request.transport.set_write_buffer_limits(high=outgoing_bytes)
@@ -49,10 +49,13 @@ class StreamSocket:
             if text is None or not take(text):
                 return
         self._tap.open(take)
+        fault = None
         try:
             await self.receive()  # what is no text
         finally:
-            self._tap.close()
+            fault = self._tap.close()
+        if fault is not None:
+            raise fault
 
     async def send(self, text: str) -> None:
         """As Socket.send."""

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from openclaw_actors.api.aiohttp_private import TappedWebSocket
 from openclaw_actors.api.auth import Gate
 from openclaw_actors.api.bodies import read_raw
 from openclaw_actors.api.problems import route_of
@@ -61,9 +62,7 @@ class Voice:
         async def stream(request: web.Request) -> web.StreamResponse:
             trunk = self._reach(carrier)
             token = self._admit(request, trunk)
-            response = web.WebSocketResponse(
-                max_msg_size=self._limits.stream_message_bytes, compress=False, timeout=CLOSE_S
-            )
+            response = TappedWebSocket(max_msg_size=self._limits.stream_message_bytes, compress=False, timeout=CLOSE_S)
             if not response.can_prepare(request).ok:
                 raise RefusalError(426, "upgrade_required", "This is a WebSocket.", {"Upgrade": "websocket"})
             await response.prepare(request)

@@ -35,8 +35,6 @@ class Phrase:
     complete: bool = False
     ends_turn: bool = False
     words: list[WordTime] = field(default_factory=list)
-    whole_s: float = 0.0
-    """How long it will be; 0: not known yet."""
 
     @property
     def is_over(self) -> bool:
@@ -50,7 +48,7 @@ class Phrase:
             return self.text[: max((word.chars for word in self.words if word.at <= heard_s), default=0)]
         total = len(self.packets) + self.on_the_way + self.played
         if not self.complete:
-            total = max(total, round((self.whole_s or len(self.text) / _LETTERS_A_SECOND) / PACKET_S))
+            total = max(total, round(len(self.text) / _LETTERS_A_SECOND / PACKET_S))
         words = self.text.split()
         return " ".join(words[: round(len(words) * min(1.0, self.played / max(1, total)))])
 

@@ -203,7 +203,6 @@ class Playout:
         phrase.dry = False
         phrase.pcm += speech.pcm
         phrase.words.extend(speech.words)
-        phrase.whole_s = speech.whole_s or phrase.whole_s
         phrase.complete = speech.ends_phrase
         phrase.ends_turn = speech.ends_turn
         self._finish()

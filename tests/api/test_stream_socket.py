@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from openclaw_actors.api import aiohttp_private
+from openclaw_actors.api.aiohttp_private import TappedWebSocket
 from openclaw_actors.api.stream_socket import StreamSocket
 from openclaw_actors.transports.media_streams.stream import StreamFaultError
 
@@ -33,7 +34,7 @@ async def served(handler: Handler) -> AsyncIterator[tuple[aiohttp.ClientWebSocke
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        response = web.WebSocketResponse(timeout=0.5)
+        response = TappedWebSocket(timeout=0.5)
         await response.prepare(request)
         try:
             await handler(StreamSocket(request, response, 1_048_576))
@@ -43,7 +44,8 @@ async def served(handler: Handler) -> AsyncIterator[tuple[aiohttp.ClientWebSocke
         except Exception as error:  # noqa: BLE001 - the test looks at it
             ended.set_exception(error)
         else:
-            ended.set_result(None)
+            if not ended.done():  # that of another client, who was first
+                ended.set_result(None)
         return response
 
     app = web.Application()
@@ -73,6 +75,45 @@ async def test_all_texts_come_in_order_and_then_the_end():
         await socket.close()
         await ended
     assert heard == [str(number) for number in range(1, 500)]
+
+
+@pytest.mark.usefixtures("way")
+async def test_texts_that_came_along_with_the_upgrade_are_heard_whole():
+    """Those of a client that does not wait for the answer; the last comes in two parts."""
+    heard: list[str] = []
+
+    async def handler(socket: StreamSocket) -> None:
+        heard.append(await socket.receive() or "")
+        await socket.listen(lambda text: heard.append(text) is not None or len(heard) < 4)
+
+    async with served(handler) as (socket, ended):
+        port = socket._response.url.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        frames = b"".join(b"\x81\x85\0\0\0\0" + text for text in (b"first", b"again", b"three", b"whole"))
+        writer.write(
+            f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            + frames[:-3]
+        )
+        assert b"101" in await reader.readline()
+        await asyncio.sleep(0.05)
+        writer.write(frames[-3:])
+        await ended
+        writer.close()
+    assert heard[:4] == ["first", "again", "three", "whole"]
+
+
+@pytest.mark.usefixtures("way")
+async def test_no_text_behind_sound_is_heard_before_it():
+    heard: list[str] = []
+
+    async with served(lambda socket: socket.listen(lambda text: heard.append(text) is None)) as (socket, ended):
+        await socket.send_str("before")
+        transport = socket._response.connection.transport
+        transport.write(b"\x82\x81\0\0\0\0x" + b"\x81\x84\0\0\0\0stop")
+        with pytest.raises(StreamFaultError, match="1003"):
+            await ended
+    assert heard == ["before"]
 
 
 @pytest.mark.usefixtures("way")

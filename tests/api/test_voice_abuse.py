@@ -16,6 +16,7 @@ import aiohttp.web
 import pytest
 from pydantic import SecretStr
 
+from openclaw_actors.api.aiohttp_private import TappedWebSocket
 from openclaw_actors.api.stream_socket import StreamSocket
 from openclaw_actors.observability import metrics
 from openclaw_actors.settings.sections import Limits, Numbers, Server, Twilio
@@ -538,7 +539,7 @@ async def test_a_carrier_that_does_not_read_is_not_waited_for():
     faults: asyncio.Queue[StreamFaultError] = asyncio.Queue()
 
     async def pour(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
-        response = aiohttp.web.WebSocketResponse(timeout=0.2)
+        response = TappedWebSocket(timeout=0.2)
         await response.prepare(request)
         socket = StreamSocket(request, response, 1_048_576)
         try:

@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web, web_protocol, web_ws
 from aiohttp._websocket import reader_py
 from aiohttp.test_utils import TestClient, TestServer
 
-from openclaw_actors.api.aiohttp_private import _QUEUE_BYTES, TextTap
+from openclaw_actors.api.aiohttp_private import _QUEUE_BYTES, TappedWebSocket
 
 
 def test_a_response_makes_its_queue_and_parser_as_we_make_them_anew():
@@ -41,11 +41,10 @@ async def test_a_text_comes_to_us_from_within_data_received():
         return True
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        response = web.WebSocketResponse()
+        response = TappedWebSocket()
         await response.prepare(request)
-        tap = TextTap.into(request, response)
-        assert tap is not None
-        tap.open(take)
+        assert response.tap is not None
+        response.tap.open(take)
         assert (await response.receive()).type is WSMsgType.CLOSE
         return response
 

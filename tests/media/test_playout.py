@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,20 +66,6 @@ def test_a_cut_is_heard_at_the_next_packet_and_tells_what_was_spoken(playout):
     playout.cut(2)
     assert play(playout, 3) == [SILENCE] * 3
     assert playout.take() == [Spoken(1, 0, "one two three four five", ends_turn=True, cut=True)]
-
-
-@pytest.mark.parametrize(("whole_s", "spoken"), [(0.4, "one two three four five"), (0.0, "one")])
-def test_what_was_spoken_of_a_phrase_that_is_not_all_there_goes_by_its_length_or_by_its_letters(
-    playout, whole_s, spoken
-):
-    playout.release(1)
-    text = "one two three four five six seven eight nine ten"
-    part = speech(1, 0, [b"%d" % n for n in range(12)], text=text, ends=False)
-    playout.add(replace(part, whole_s=whole_s))
-    play(playout, 10)
-    playout.take()
-    playout.cut(2)
-    assert playout.take() == [Spoken(1, 0, spoken, ends_turn=True, cut=True)]
 
 
 def test_a_turn_cut_before_its_voice_was_not_spoken(playout):

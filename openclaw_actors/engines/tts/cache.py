@@ -86,10 +86,6 @@ class PhraseCache:
         metrics.tts_cache_requests_total.labels(result="miss").inc()
         return None
 
-    def may_have(self, key: str, *, shareable: bool = False) -> bool:
-        """Whether `get` may find it; a guess where the disk would have to be asked."""
-        return key in self._memory or (self._files is not None and (shareable or self._keep_all))
-
     def put(self, key: str, phrase: Encoded, *, shareable: bool = False) -> None:
         """Keep a whole phrase; if it is shareable, on disk too, in the background."""
         self._remember(key, phrase)

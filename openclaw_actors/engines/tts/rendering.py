@@ -48,10 +48,7 @@ class Phrase:
 
 
 class Rendering:
-    """Runs from its creation until it is complete or nobody wants it any more.
-
-    The engine is heard as fast as it speaks; what it says is encoded when a listener has come so far, since a caller
-    who interrupts would throw it away.
+    """Runs from its creation until it is complete or its last listener leaves.
 
     Args:
         engine: who speaks.
@@ -85,10 +82,7 @@ class Rendering:
         self._more_pcm = asyncio.Event()
         self._chunks: list[Encoded] = []
         self._news = asyncio.Event()
-        self._asked_for = 0
-        self._demand = asyncio.Event()
-        self._made = 0
-        self._holders = 0
+        self._listeners = 0
         self._over = False
         self._abandoned = False
         self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}", context=outside())
@@ -99,50 +93,15 @@ class Rendering:
         """Whether another may listen to it too."""
         if self._over or self._abandoned:
             return False
-        if self._pcm_ends and not self._made:
-            return False
-        return bool(self._made) or self._loop.time() - self._began < _JOINABLE_S
-
-    @property
-    def seconds(self) -> float:
-        """Of sound that the engine has made, encoded or not."""
-        return self._made / 2 / self._engine.sample_rate
-
-    @property
-    def is_spoken(self) -> bool:
-        """The engine has said all of it, or has failed."""
-        return self._pcm_ends
-
-    async def begun(self) -> None:
-        """Return when there is sound, or none will come."""
-        while not (self._made or self._pcm_ends):
-            self._more_pcm.clear()
-            await self._more_pcm.wait()
-
-    async def spoken(self) -> None:
-        """Return when it `is_spoken`."""
-        while not self._pcm_ends:
-            self._more_pcm.clear()
-            await self._more_pcm.wait()
-
-    def hold(self) -> None:
-        """Want it, without listening yet."""
-        self._holders += 1
-
-    def let_go(self) -> None:
-        """Want it no more. When nobody does, the engine stops."""
-        self._holders -= 1
-        if not self._holders:
-            self._abandoned = True
-            self.task.cancel()
+        return bool(self._chunks) or self._loop.time() - self._began < _JOINABLE_S
 
     async def listen(self) -> AsyncGenerator[Encoded, None]:
-        """All of the phrase from its start, as it is made. Closing it is to `let_go`.
+        """All of the phrase from its start, as it is made. When the last listener is closed the engine stops.
 
         Raises:
             EngineError: the engine's.
         """
-        self.hold()
+        self._listeners += 1
         at = 0
         try:
             while True:
@@ -152,12 +111,13 @@ class Rendering:
                 if self._over:
                     self._raise_fault()
                     return
-                self._asked_for = max(self._asked_for, at + 1)
-                self._demand.set()
                 self._news.clear()
                 await self._news.wait()
         finally:
-            self.let_go()
+            self._listeners -= 1
+            if not self._listeners:
+                self._abandoned = True
+                self.task.cancel()
 
     def _raise_fault(self) -> None:
         if self.task.cancelled():
@@ -169,8 +129,7 @@ class Rendering:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         # Not `task.done()`: that is true a moment before this runs, and who then asked again would find no cache.
-        self._over = self._pcm_ends = True
-        self._more_pcm.set()
+        self._over = True
         whole = not task.cancelled() and task.exception() is None
         self._on_end(self, Encoded.joined(self._chunks) if whole else None)
         self._news.set()
@@ -178,20 +137,13 @@ class Rendering:
     async def _render(self) -> None:
         reader = asyncio.create_task(self._read(), name=f"sound of {self._engine.name}")
         try:
-            while await self._is_asked_for() and (pcm := await self._next_slice()):
+            while pcm := await self._next_slice():
                 self._publish(await self._beside(self._road.push, pcm) if self._chunks else self._road.push(pcm))
             await reader  # raises what the engine did
             self._publish(await self._beside(self._road.flush), last=True)
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-
-    async def _is_asked_for(self) -> bool:
-        """True, as soon as somebody wants more than is encoded, or nothing is left to encode."""
-        while self._asked_for <= len(self._chunks) and (self._pcm or not self._pcm_ends):
-            self._demand.clear()
-            await self._demand.wait()
-        return True
 
     async def _beside(self, step: Callable[..., Encoded], *pcm: bytes) -> Encoded:
         """Encode beside the loop, where that is worth the way."""
@@ -221,14 +173,12 @@ class Rendering:
             meter.audio.inc(made / 2 / self._engine.sample_rate)
             self._pcm_ends = True
             self._more_pcm.set()
-            self._demand.set()
 
     def _hear(self, pcm: bytes) -> None:
         # Silence in front never comes to the pool: a voice that begins with 185 ms of it went there and back four times
         # before its first packet, where once is enough.
         if pcm:
             self._pcm += pcm
-            self._made += len(pcm)
             self._more_pcm.set()
 
     async def _next_slice(self) -> bytes:

@@ -75,21 +75,6 @@ class Synthesis:
         finally:
             await sound.aclose()
 
-    def prepare(
-        self, engine: TtsEngine, codec: Codec, text: str, *, voice: Voice = OWN_VOICE, shareable: bool = False
-    ) -> Rendering | None:
-        """Have the engine speak a phrase that will soon be asked for; None: it may be in the cache, or is no sound.
-
-        Returns:
-            What `phrase` will hear, held for the caller of this, who must let it go.
-        """
-        key = phrase_key(engine.cache_key(voice), codec, text)
-        if not any(map(str.isalnum, text)) or self._cache.may_have(key, shareable=shareable):
-            return None
-        rendering = self._rendering(key, engine, codec, Phrase(text, voice), shareable=shareable)
-        rendering.hold()
-        return rendering
-
     async def whole(
         self, engine: TtsEngine, codec: Codec, text: str, *, voice: Voice = OWN_VOICE, shareable: bool = False
     ) -> Encoded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
@@ -40,6 +40,8 @@ class Exchange:
         self.public_url = public_url.rstrip("/")
         self.reach = reach.rstrip("/")
         self.headers = dict(headers or {})
+        self.connecting: Mapping[str, Any] = {}
+        """More for ``picows.ws_connect``, where a stream's way to the host is a special one."""
         self.lines: dict[str, Line] = {}
         """The phones that call, by the carrier's name for the call."""
         self._client: aiohttp.ClientSession | None = None
@@ -109,7 +111,7 @@ class Exchange:
         Raises:
             picows.WSHandshakeError: it was refused; Twilio calls that 31920.
         """
-        return await StreamSocket.open(*self.upgrade(url), take)
+        return await StreamSocket.open(*self.upgrade(url), take, **self.connecting)
 
     def upgrade(self, url: str) -> tuple[str, Mapping[str, str]]:
         """Where a media stream's URL leads, and the headers with which it is opened."""

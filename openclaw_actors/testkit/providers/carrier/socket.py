@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Any, Self
 
 import picows
 
@@ -28,7 +28,7 @@ class StreamSocket(picows.WSListener):
         self.over = asyncio.Event()
         """Nothing more comes."""
         self.misunderstood = False
-        """Since the host said what may not come. What is no WebSocket's frame at all just ends the connection."""
+        """Since the host said what may not come, or said it in fragments; what is no frame at all just ends it all."""
         self.close_code = 0
         """The host's; 0 while it has sent none."""
         self.close_reason = ""
@@ -36,15 +36,21 @@ class StreamSocket(picows.WSListener):
         self._transport: picows.WSTransport | None = None
 
     @classmethod
-    async def open(cls, url: str, headers: Mapping[str, str], take: Callable[[str], bool]) -> Self:
+    async def open(cls, url: str, headers: Mapping[str, str], take: Callable[[str], bool], **connecting: Any) -> Self:
         """Connect.
+
+        Args:
+            url: ws:// or wss://.
+            headers: of the upgrade.
+            take: as of the class.
+            connecting: more for ``picows.ws_connect``.
 
         Raises:
             picows.WSHandshakeError: the host has refused it.
             OSError: nobody is there.
         """
         socket = cls(take)
-        await picows.ws_connect(lambda: socket, url, extra_headers=dict(headers), use_aiofastnet=False)
+        await picows.ws_connect(lambda: socket, url, extra_headers=dict(headers), use_aiofastnet=False, **connecting)
         return socket
 
     def send(self, text: str) -> None:
@@ -90,7 +96,7 @@ class StreamSocket(picows.WSListener):
             return
         if kind == picows.WSMsgType.CLOSE:
             said = frame.get_payload_as_bytes()  # RFC 6455 section 5.5.1
-            self.close_code, self.close_reason = int.from_bytes(said[:2]), said[2:].decode()
+            self.close_code, self.close_reason = int.from_bytes(said[:2]), said[2:].decode(errors="replace")
         else:
             self.misunderstood = True
         self.over.set()
