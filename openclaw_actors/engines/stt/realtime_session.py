@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -138,7 +138,7 @@ class RealtimeSession:
         while True:
             self._wanted.clear()
             try:
-                async with self._connect() as connection:
+                async with _closed_beside(self._connect()) as connection:
                     async with asyncio.timeout(_CONNECT_S):
                         await self._configure(connection)
                     failures = 0
@@ -288,3 +288,19 @@ def _plain(event: Any, name: str) -> Mapping[str, Any]:
     part = getattr(event, name, None)
     plain = part.model_dump() if isinstance(part, BaseModel) else part
     return plain if isinstance(plain, dict) else {}
+
+
+@contextlib.asynccontextmanager
+async def _closed_beside(
+    connecting: AbstractAsyncContextManager[AsyncRealtimeConnection],
+) -> AsyncIterator[AsyncRealtimeConnection]:
+    """Close the connection in a task of its own.
+
+    In one that was cancelled, ``asyncio.timeout`` of Python 3.11.2 (Debian 12) raises CancelledError, and so a server
+    that does not answer the close keeps its connection for good.
+    """
+    connection = await connecting.__aenter__()
+    try:
+        yield connection
+    finally:
+        await asyncio.shield(asyncio.create_task(connecting.__aexit__(None, None, None), name="close realtime session"))
