@@ -1,9 +1,10 @@
 """Where the 20 ms of a call go: ``python -m tests.load.frame_budget`` (``--phone``: of a media stream).
 
-py-spy looks at the host 250 times a second while callers converse as in ``loadtest``. Each sample is 4 ms of the first
-part below that a frame of its stack is of, from the innermost outward. Samples within the event loop itself are left
-out, since py-spy can't tell whether it waits: the loop, and what the kernel does for it, is what remains of the
-processor's time that the host took. Host and callers have a core each.
+py-spy looks at the host 250 times a second while callers converse as in ``loadtest``. Each sample belongs to the first
+part below that a frame of its stack is of, from the innermost outward; those of threads that wait, and of the event loop
+itself, which may, are left out. What the others weigh together is the time of the processor that the host took, so
+the parts add up to what a call costs: each has its part of what the loop and the kernel do. Host and callers have a
+core each.
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ from tests.load.stubs import CONFIG, pin, stub_process
 from tests.load.turn_latency import speech
 
 FRAMES_A_SECOND = 50
-RATE = 250
-"""Looks a second."""
 
 PARTS: tuple[tuple[str, str], ...] = (
     ("voice detector (Silero)", r"turns/vad\.py|onnxruntime"),
@@ -68,14 +67,14 @@ PARTS: tuple[tuple[str, str], ...] = (
     ),
     ("turn rules", r"openclaw_actors/turns/"),
     ("mail between actors", r"actors/loop_actor\.py|actors/stage\.py|actors/supervision\.py|pykka/"),
-    ("tasks and futures", r"asyncio/"),
+    ("the event loop", r"uvloop|asyncio/|uv__|epoll"),
+    ("collecting garbage", r"gc_collect"),
 )
 """A part's name, and the files and functions that it is made of, the more particular first."""
 
 
-WAITS = r"asyncio/runners\.py|concurrent/futures/thread\.py|threading\.py|<idle>"
-"""The innermost frames of a thread that waits, or of a loop that may."""
-LOOP = "the event loop, the kernel"
+WAITS = r"asyncio/runners\.py|concurrent/futures/thread\.py|threading\.py|queue\.py"
+"""The innermost frames of a thread that waits, or of a loop that may: py-spy takes both for busy, of some Pythons."""
 
 
 def part_of(stack: str) -> str | None:
@@ -96,25 +95,11 @@ async def watched(pid: int, seconds: float) -> AsyncIterator[Counter[str]]:
     found: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "stacks"
-        command = (
-            "py-spy",
-            "record",
-            "-p",
-            str(pid),
-            "-d",
-            f"{seconds:.0f}",
-            "-r",
-            str(RATE),
-            "-f",
-            "raw",
-            "-o",
-            str(out),
-        )
+        command = ("py-spy", "record", "-p", str(pid), "-d", f"{seconds:.0f}", "-r", "250", "-f", "raw", "-o", str(out))
         quiet = asyncio.subprocess.DEVNULL
         spy = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).parent / command[0]),
             *command[1:],
-            "--nonblocking",
             "--threads",
             "--full-filenames",
             stdout=quiet,
@@ -172,13 +157,13 @@ async def look(host: HostProcess, seconds: float) -> tuple[Counter[str], float]:
     return found, share
 
 
-def table(found: Counter[str], share: float, calls: int, seconds: float) -> str:
+def table(found: Counter[str], share: float, calls: int) -> str:
     """Microseconds of a call's 20 ms."""
-    frames = calls * FRAMES_A_SECOND * seconds
-    whole = 1e6 * share * seconds / frames
-    parts = Counter({name: 1e6 * count / RATE / frames for name, count in found.items()})
-    parts[LOOP] = max(0.0, whole - parts.total())
-    rows = [f"| {name} | {took:.0f} | {100 * took / whole:.0f} % |" for name, took in parts.most_common()]
+    total = sum(found.values()) or 1
+    whole = 1e6 * share / calls / FRAMES_A_SECOND
+    rows = [
+        f"| {name} | {whole * count / total:.0f} | {100 * count / total:.0f} % |" for name, count in found.most_common()
+    ]
     head = [f"| {calls} calls, {100 * share / calls:.2f} % of a core each | µs of a 20 ms frame | |", "|---|--:|--:|"]
     return "\n".join([*head, *rows, f"| together | {whole:.0f} | |"])
 
@@ -192,7 +177,7 @@ async def run(calls: int, seconds: float, *, by_phone: bool) -> str:
         async with HostProcess(config) as host:
             pin(host.pid, 0)
             found, share = await (phone if by_phone else webrtc)(host, calls, seconds)
-            return table(found, share, calls, seconds)
+            return table(found, share, calls)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
