@@ -1,8 +1,8 @@
 """Where the 20 ms of a call go: ``python -m tests.load.frame_budget`` (``--phone``: of a media stream).
 
 py-spy looks at the host 250 times a second while callers converse as in ``loadtest``. Each sample belongs to the first
-part below that a frame of its stack is of, from the innermost outward; those of threads that wait, and of the event loop
-itself, which may, are left out. What the others weigh together is the time of the processor that the host took, so
+part below that a frame of its stack is of, from the innermost outward; those of threads that wait, and of the event
+loop itself, which may, are left out. What the others weigh together is the time of the processor that the host took, so
 the parts add up to what a call costs: each has its part of what the loop and the kernel do. Host and callers have a
 core each.
 """
