@@ -49,7 +49,6 @@ class StreamSocket:
             if text is None or not take(text):
                 return
         self._tap.open(take)
-        fault = None
         try:
             await self.receive()  # what is no text
         finally:
