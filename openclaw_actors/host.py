@@ -47,7 +47,6 @@ from openclaw_actors.observability.logs import configure_logs, get_logger, stop_
 from openclaw_actors.observability.loop_load import LoopLoad
 from openclaw_actors.observability.traces import Traces, open_traces
 from openclaw_actors.observability.watchdog import EX_SOFTWARE, LoopWatchdog
-from openclaw_actors.priority import stand_back
 from openclaw_actors.settings import Settings
 from openclaw_actors.store.database import beside
 from openclaw_actors.store.records import LostCall
@@ -119,15 +118,13 @@ class Host:
         metrics.build_info.labels(version=__version__).set(1)
         load_silero()
         await self._open_records()
-        encode_pool = ThreadPoolExecutor(1, "encode", stand_back)
-        closing.callback(encode_pool.shutdown, wait=True)
         self.catalogue = build_catalogue(self.settings, self._engine_maker)
         closing.push_async_callback(self.catalogue.aclose)
         after_calls = AfterCalls()
         closing.push_async_callback(after_calls.aclose)
         disk_pool = ThreadPoolExecutor(1, "phrases")
         closing.callback(disk_pool.shutdown, wait=True)
-        self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool), encode_pool)
+        self.synthesis = Synthesis(PhraseCache(self.settings.tts.cache, disk_pool))
         closing.push_async_callback(self.synthesis.aclose)
         self.ready_lines = ReadyLines(self.settings, self.catalogue, self.synthesis)
         self._open_desk()
@@ -135,7 +132,6 @@ class Host:
             self.settings,
             self.catalogue,
             self.synthesis,
-            encode_pool,
             self.hub,
             apologies=self.ready_lines.apologies,
             hold_sounds=self.ready_lines.hold_sounds,

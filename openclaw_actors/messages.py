@@ -8,7 +8,7 @@ it out, and what belongs to a turn below the fence is stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -240,12 +240,15 @@ class WordTime:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Encoded sound of one phrase, 20 ms a packet, with the PCM it was made from. Tts → Transport → playout."""
+    """Sound of one phrase, packets of 20 ms and the PCM that they are made from. Tts → Transport → playout.
+
+    To look at a packet may be to encode it (media/packets.py); to count them is not.
+    """
 
     turn: int
     index: int
     text: str
-    packets: tuple[bytes, ...]
+    packets: Sequence[bytes]
     pcm: bytes
     ends_phrase: bool
     ends_turn: bool

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,7 +95,6 @@ class Services:
     settings: Settings
     catalogue: Catalogue
     synthesis: Synthesis
-    encode_pool: Executor
     hub: EventHub
     apologies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     """A clip rendered in advance by codec name: it needs no stage."""
@@ -165,7 +163,6 @@ class Call(LoopActor):
             playout=self._playout,
             engines=self._engines,
             synthesis=self._services.synthesis,
-            encode_pool=self._services.encode_pool,
             call=self.actor_ref,
             transport=self.peer.transport,
             smart_turn=self._services.smart_turn,

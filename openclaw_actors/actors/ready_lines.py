@@ -52,7 +52,7 @@ class ReadyLines:
         """Return when there is one, however long no voice serves."""
         while (apology := await self.render(codec, APOLOGY)) is None:  # noqa: ASYNC110 - no event says when
             await asyncio.sleep(LINE_AGAIN_S)
-        self.apologies[codec.name] = apology.packets
+        self.apologies[codec.name] = tuple(apology.packets)
 
     async def fill_cache(self, codec: Codec) -> None:
         """Have each agent's greeting, fillers and the like in the cache, by the voice that will say them."""
@@ -89,7 +89,7 @@ class ReadyLines:
                     yield text, voice
 
     async def make_hold_sounds(self, pool: Executor) -> None:
-        """0.1 s of a core, in ``pool``: beside the thread in which calls encode."""
+        """0.1 s of a core, in ``pool``."""
         loop = asyncio.get_running_loop()
         for codec in (OPUS, PCMU):
             for kind in HOLD_SOUNDS:

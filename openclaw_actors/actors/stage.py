@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -75,7 +74,6 @@ class CallContext:
     playout: Playout
     engines: Engines
     synthesis: Synthesis
-    encode_pool: Executor
     call: pykka.ActorRef[Any]
     transport: str = "webrtc"
     smart_turn: SmartTurn | None = None

@@ -5,16 +5,12 @@ The peer and the playout are the Call's; this stage may die without either notic
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from openclaw_actors.actors.sounds import encode_in_slices
 from openclaw_actors.actors.stage import StageActor
+from openclaw_actors.media.codecs import packed
 from openclaw_actors.messages import AudioIn, Interrupt, ResumePlayout, Speech, Stage
-
-ENCODE_S = 0.5
-"""For the rest of a phrase, encoded anew, which takes 12 ms a second of it: past that the voice clicks, but goes on."""
 
 
 class Transport(StageActor):
@@ -26,7 +22,7 @@ class Transport(StageActor):
         """End the pause that the incarnation before should have ended."""
         owed = self.context.memory.resume_owed
         if owed is not None:
-            self.spawn(self._resume(owed))
+            self._resume(owed)
 
     def receive(self, message: Any) -> None:
         """Audio both ways, and the way back from a pause."""
@@ -37,7 +33,7 @@ class Transport(StageActor):
                 if not self.context.memory.fence.stale(message.turn):
                     self.context.playout.add(message)
             case ResumePlayout():
-                self.spawn(self._resume(message))
+                self._resume(message)
             case Interrupt():
                 pass  # the Call has cut the playout itself, within the packet
             case _:
@@ -57,26 +53,14 @@ class Transport(StageActor):
         self.context.ports["turns"].tell(frame)
         self.count(frame)
 
-    async def _resume(self, message: ResumePlayout) -> None:
+    def _resume(self, message: ResumePlayout) -> None:
         """Encode the rest of the phrase anew: a decoder that heard silence in between would click on the old one."""
         playout, memory = self.context.playout, self.context.memory
         if playout.pause_number != message.pause:
             return
         rest = playout.rest()
         if rest is not None and rest.turn == message.turn:
-            try:
-                packets = await self._encode(rest.pcm)
-            except TimeoutError:
-                self.log.warning("the voice goes on without a new encode", waited_s=ENCODE_S)
-            else:
-                if playout.pause_number == message.pause:
-                    playout.replace_rest(rest, packets)
+            playout.replace_rest(rest, packed(playout.codec, playout.codec.pcm_rate, rest.pcm).packets)
         playout.resume(message.pause)
         if memory.resume_owed == message:
             memory.resume_owed = None
-
-    async def _encode(self, pcm: bytes) -> tuple[bytes, ...]:
-        codec = self.context.playout.codec
-        async with asyncio.timeout(ENCODE_S):
-            encoded = encode_in_slices(self.context.encode_pool, codec, pcm, codec.pcm_rate)
-            return tuple([packet async for piece in encoded for packet in piece.packets])

@@ -1,18 +1,18 @@
 """The two codecs that carry our voice, and the encoder that turns a phrase into 20 ms packets.
 
-Encoding Opus is CPU work (0.1 ms a packet): callers run it in the thread pool named ``encode``; libopus runs without
-the GIL. Mu-law is looked up, which takes less than the way to the pool.
+Opus is encoded when its packets are due (media/packets.py), mu-law at once: that is a look into a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import av
 
 from openclaw_actors.media import mulaw
 from openclaw_actors.media.libopus import OpusEncoder, libopus
+from openclaw_actors.media.packets import PacketRun, joined
 from openclaw_actors.media.resample import Resampler
 from openclaw_actors.messages import WordTime
 
@@ -46,8 +46,7 @@ PCMU = Codec("pcmu", pcm_rate=8_000, clock_rate=8_000, silence=b"\xff" * 160)
 """RFC 3551, G.711 mu-law."""
 
 SLICE_S = 0.6
-"""Sound to be encoded at a time, in the pool: 3 ms of work, so that a minute's clip or one call's long phrase does not
-hold the thread against another's first word."""
+"""Sound to be trimmed, resampled and cut into packets at a time, on the loop: 0.1 to 0.5 ms of work."""
 
 _OPUS_BITS = 48_000
 """Bits a second that are asked for; it takes 60,000 for speech."""
@@ -64,20 +63,21 @@ looks 6.5 ms ahead in place of 2.5, for the same quality."""
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Sound as packets of 20 ms, and the PCM that went into them.
+    """Sound as packets of 20 ms, and the PCM that goes into them.
 
     Args:
-        packets: ready to send, in order; one encoder made them, so only a whole run of them decodes cleanly.
+        packets: in order, encoded at the latest when they are looked at; they are one encoder's, so only a whole run of
+            them decodes cleanly.
         pcm: s16 mono at the codec's ``pcm_rate``, exactly ``packet_samples`` for each packet.
         words: when its words end, counted from the whole phrase's first sample, also in a piece of it.
     """
 
-    packets: tuple[bytes, ...] = ()
+    packets: Sequence[bytes] = ()
     pcm: bytes = b""
     words: tuple[WordTime, ...] = ()
 
     def __add__(self, other: Encoded) -> Encoded:
-        return Encoded(self.packets + other.packets, self.pcm + other.pcm, self.words + other.words)
+        return Encoded.joined((self, other))
 
     def __bool__(self) -> bool:
         return bool(self.packets or self.words)
@@ -87,7 +87,7 @@ class Encoded:
         """One run of packets from its pieces in order."""
         pieces = tuple(pieces)
         return cls(
-            tuple(packet for piece in pieces for packet in piece.packets),
+            joined([piece.packets for piece in pieces]),
             b"".join(piece.pcm for piece in pieces),
             tuple(word for piece in pieces for word in piece.words),
         )
@@ -100,7 +100,7 @@ class Encoded:
 
 
 class PhraseEncoder:
-    """Encodes one phrase as it comes. Not for two threads at once, nor for a second phrase.
+    """Turns one phrase into packets as it comes. Not for two threads at once, nor for a second phrase.
 
     Args:
         codec: what the track carries.
@@ -108,9 +108,11 @@ class PhraseEncoder:
     """
 
     def __init__(self, codec: Codec, sample_rate: int) -> None:
-        self._packet_bytes = codec.packet_samples * 2
+        size = self._packet_bytes = codec.packet_samples * 2
         self._resampler = Resampler(sample_rate, codec.pcm_rate) if sample_rate != codec.pcm_rate else None
-        self._encode = _each(opus_encoder(), self._packet_bytes) if codec == OPUS else _mulaw_packets
+        self._encode: Callable[[bytes], Sequence[bytes]] = (
+            PacketRun(opus_encoder(), size, codec.silence).push if codec == OPUS else _mulaw_packets
+        )
         self._rest = b""
 
     def encode(self, pcm: bytes) -> Encoded:
@@ -136,21 +138,22 @@ class PhraseEncoder:
         return Encoded(self._encode(pcm), pcm)
 
 
-def _each(encode: Callable[[bytes], bytes], size: int) -> Callable[[bytes], tuple[bytes, ...]]:
-    """Encode a packet's PCM at a time."""
-    return lambda pcm: tuple(encode(pcm[start : start + size]) for start in range(0, len(pcm), size))
-
-
 def _mulaw_packets(pcm: bytes) -> tuple[bytes, ...]:
-    """Encode all at once: each call of numpy's would let go of the GIL, and wait up to 5 ms to have it back."""
+    """Look all up at once: each call of numpy's would let go of the GIL, and wait up to 5 ms to have it back."""
     codes, size = mulaw.encode(pcm), PCMU.packet_samples
     return tuple(codes[start : start + size] for start in range(0, len(codes), size))
 
 
-def encode_phrase(codec: Codec, sample_rate: int, pcm: bytes) -> Encoded:
-    """Encode a whole phrase, or the rest of one: ``pcm`` is s16 mono at ``sample_rate`` Hz."""
+def packed(codec: Codec, sample_rate: int, pcm: bytes) -> Encoded:
+    """A whole phrase, or the rest of one, as packets that are due: ``pcm`` is s16 mono at ``sample_rate`` Hz."""
     encoder = PhraseEncoder(codec, sample_rate)
     return encoder.encode(pcm) + encoder.flush()
+
+
+def encode_phrase(codec: Codec, sample_rate: int, pcm: bytes) -> Encoded:
+    """The same, encoded now, in whatever thread this is."""
+    phrase = packed(codec, sample_rate, pcm)
+    return replace(phrase, packets=tuple(phrase.packets))
 
 
 def opus_encoder() -> Callable[[bytes], bytes]:
@@ -159,7 +162,7 @@ def opus_encoder() -> Callable[[bytes], bytes]:
     One packet comes out for each that goes in. The encoder holds 2.5 ms of look-ahead, which no flush is made for: it
     would be a packet without PCM of its own, and a phrase ends in silence.
     """
-    library = libopus(keep_lock=False)
+    library = libopus()
     return (
         _av_encoder() if library is None else OpusEncoder(library, OPUS.pcm_rate, _OPUS_BITS, _OPUS_COMPLEXITY).encode
     )

@@ -45,7 +45,7 @@ def decoder(codec: Codec) -> Decoder:
     """The cheapest that this machine has."""
     if codec is not OPUS:
         return _MulawDecoder()
-    library = libopus(keep_lock=True)
+    library = libopus()
     return _AvDecoder() if library is None else _OpusDecoder(library)
 
 

@@ -40,7 +40,7 @@ def hold_sound(kind: HoldSound) -> bytes:
 
 def hold_packets(codec: Codec, kind: HoldSound) -> tuple[bytes, ...]:
     """The loop encoded: 740 packets of music take 0.2 s of a core in Opus, so it is done once a host."""
-    return encode_phrase(codec, TONE_RATE, hold_sound(kind)).packets
+    return tuple(encode_phrase(codec, TONE_RATE, hold_sound(kind)).packets)
 
 
 def _music() -> Sound:

@@ -21,10 +21,10 @@ _LONGEST_PACKET = 1275
 
 
 class OpusEncoder:
-    """CELT, mono; gives up the interpreter's lock for each packet.
+    """CELT, mono.
 
     Args:
-        library: ``libopus(keep_lock=False)``.
+        library: ``libopus``'s.
         sample_rate: Hz, one of libopus' own.
         bits: a second, on average.
         complexity: 0, the cheapest, to 10.
@@ -51,18 +51,16 @@ class OpusEncoder:
 
 
 @functools.cache
-def libopus(*, keep_lock: bool) -> Any:
+def libopus() -> Any:
     """The library of PyAV's wheel; None where there is none.
 
-    Args:
-        keep_lock: its functions keep the interpreter's lock: to give it up and fetch it again may take 5 ms when
-            another thread is at work, which is much for a call of 20 µs.
+    Its functions keep the interpreter's lock: to give it up and fetch it again may take 5 ms when another thread is at
+    work, which is much for a call of 20 to 70 µs.
     """
-    load = ctypes.PyDLL if keep_lock else ctypes.CDLL
     package = Path(av.__file__).parent
     for found in (*package.parent.glob("av.libs/libopus-*"), *package.glob(".dylibs/libopus*")):
         try:
-            library = load(str(found))
+            library = ctypes.PyDLL(str(found))
             _declare(library)
         except (OSError, AttributeError):
             continue

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from openclaw_actors.media.packets import PacketQueue
 from openclaw_actors.messages import WordTime
 
 PACKET_S = 0.02
@@ -26,7 +26,7 @@ class Phrase:
     turn: int
     index: int
     text: str = ""
-    packets: deque[bytes] = field(default_factory=deque)
+    packets: PacketQueue = field(default_factory=PacketQueue)
     pcm: bytearray = field(default_factory=bytearray)
     on_the_way: int = 0
     played: int = 0

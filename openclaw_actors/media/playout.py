@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from openclaw_actors.media.codecs import Codec
 from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
@@ -220,16 +220,14 @@ class Playout:
             return None
         return Rest(phrase.turn, phrase.index, bytes(phrase.pcm[phrase.played * self._packet_bytes :]))
 
-    def replace_rest(self, rest: Rest, packets: tuple[bytes, ...]) -> None:
+    def replace_rest(self, rest: Rest, packets: Sequence[bytes]) -> None:
         """Play ``packets``, the new encode of ``rest``, in place of the old one; what has arrived since stays."""
         if not self._queue:
             return
         phrase = self._queue[0]
         if (phrase.turn, phrase.index) != (rest.turn, rest.index):
             return
-        covered = len(rest.pcm) // self._packet_bytes
-        later = list(phrase.packets)[covered:]
-        phrase.packets = deque((*packets[:covered], *later)) if later else deque(packets)
+        phrase.packets.replace_first(len(rest.pcm) // self._packet_bytes, packets)
         self._separate = True
 
     def drop_rest(self, turn: int, index: int) -> None:

@@ -87,7 +87,7 @@ class Speech:
     def pcmu_packets(self) -> tuple[bytes, ...]:
         """The same as 20 ms of mu-law a packet; every second sample is dropped, which flite's speech survives."""
         narrow = np.frombuffer(self.pcm, np.int16)[::2]
-        return encode_phrase(PCMU, PCMU.pcm_rate, narrow.tobytes()).packets
+        return tuple(encode_phrase(PCMU, PCMU.pcm_rate, narrow.tobytes()).packets)
 
     def then(self, *others: Speech) -> Speech:
         """This and the others, one after another without a gap."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -177,7 +176,6 @@ async def talk(
     settings = settings or Settings(
         agent=Agent(greeting=greeting, engines=("parrot",)), supervision=supervision or Supervision()
     )
-    pool = ThreadPoolExecutor(1, "encode")
     own = {"stt": ears or [Ear()], "agent": [agent or ParrotEngine()], "tts": [voice := Voice()]}
     catalogue = Catalogue(own | dict(engines or {}))
     changed = asyncio.Event()
@@ -187,12 +185,12 @@ async def talk(
         while ears and catalogue.serving("stt") is not ears[0]:
             changed.clear()
             await changed.wait()
-    synthesis = Synthesis(PhraseCache(TtsCache()), pool)
+    synthesis = Synthesis(PhraseCache(TtsCache()))
     hub = EventHub()
     events: list[Event] = []
     hub.subscribe(events.append)
     loops = {("opus", "music"): MUSIC, ("opus", "tone"): TONE}
-    services = Services(settings, catalogue, synthesis, pool, hub, hold_sounds=loops, smart_turn=smart_turn)
+    services = Services(settings, catalogue, synthesis, hub, hold_sounds=loops, smart_turn=smart_turn)
     places = Places(5)
     switchboard = Switchboard.start(services, places)
     board = SwitchboardBoard(switchboard, places, services)
@@ -208,4 +206,3 @@ async def talk(
         await stop(switchboard)
         await synthesis.aclose()
         await catalogue.aclose()
-        pool.shutdown(wait=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pykka
 import pytest
@@ -53,7 +52,6 @@ class Owner(LoopActor):
         self.restarted = asyncio.Event()
         self.replace_at: int | None = None
         self.engines = engines
-        self.pool = ThreadPoolExecutor(1)
         self.context = CallContext(
             call_id="call_x",
             caller="",
@@ -62,8 +60,7 @@ class Owner(LoopActor):
             memory=Memory(),
             playout=Playout(OPUS, lambda: None),
             engines=Engines(Named(engines[0]), Named("agent"), Named("tts"), EnergyVad),
-            synthesis=Synthesis(PhraseCache(TtsCache()), self.pool),
-            encode_pool=self.pool,
+            synthesis=Synthesis(PhraseCache(TtsCache())),
             call=self.actor_ref,
         )
 
@@ -82,7 +79,6 @@ class Owner(LoopActor):
 
     def on_down(self, reason, unread):
         self.tree.kill()
-        self.pool.shutdown()
 
     def later(self, delay, message):
         self._loop.call_later(delay, self.tree.restart, message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -48,10 +47,10 @@ class Voice:
 class Stage:
     """A Tts, and what it has handed on."""
 
-    def __init__(self, voice: Voice, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, voice: Voice) -> None:
         self.voice = voice
         self.speech: list[Speech] = []
-        self.synthesis = Synthesis(PhraseCache(TtsCache(max_bytes=0)), pool)
+        self.synthesis = Synthesis(PhraseCache(TtsCache(max_bytes=0)))
         self.context = CallContext(
             call_id="call_x",
             caller="",
@@ -61,7 +60,6 @@ class Stage:
             playout=Playout(OPUS, lambda: None),
             engines=Engines(None, None, voice, EnergyVad),
             synthesis=self.synthesis,
-            encode_pool=pool,
             call=self,
         )
         self.context.ports["transport"] = self
@@ -91,11 +89,10 @@ class Stage:
 @pytest.fixture
 async def stage():
     LoopActor.live_here()
-    with ThreadPoolExecutor(1) as pool:
-        stage = Stage(Voice(), pool)
-        yield stage
-        await stop(stage.ref)
-        await stage.synthesis.aclose()
+    stage = Stage(Voice())
+    yield stage
+    await stop(stage.ref)
+    await stage.synthesis.aclose()
 
 
 async def test_phrases_are_handed_on_until_enough_is_ahead(stage):

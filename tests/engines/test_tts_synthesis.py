@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
 import numpy as np
@@ -21,10 +20,9 @@ TEXT = "x" * 20
 
 @pytest.fixture
 async def synthesis(closing):
-    with ThreadPoolExecutor(2, thread_name_prefix="encode") as pool:
-        voice = Synthesis(PhraseCache(TtsCache()), pool)
-        yield voice
-        await voice.aclose()
+    voice = Synthesis(PhraseCache(TtsCache()))
+    yield voice
+    await voice.aclose()
 
 
 async def collect(sound) -> Encoded:
@@ -38,15 +36,6 @@ async def test_a_phrase_comes_without_the_silence_around_it(synthesis, codec):
     assert len(phrase.packets) * 0.02 == pytest.approx(1.2 + 0.1 + 0.01, abs=0.03)
     assert loudest_hz(phrase.pcm, codec.pcm_rate) == pytest.approx(300, abs=3)
     assert len(phrase.pcm) == len(phrase.packets) * codec.packet_samples * 2
-
-
-async def test_a_telephones_phrase_is_encoded_without_the_pool():
-    pool = ThreadPoolExecutor(1)
-    pool.shutdown()
-    voice = Synthesis(PhraseCache(TtsCache()), pool)
-    phrase = await within(collect(voice.phrase(Tone(), PCMU, TEXT)))
-    assert len(phrase.packets) * 0.02 == pytest.approx(1.2 + 0.1 + 0.01, abs=0.03)
-    await voice.aclose()
 
 
 async def test_the_first_packets_come_while_the_engine_is_still_speaking(synthesis):
@@ -178,7 +167,7 @@ async def test_a_restart_goes_on_at_the_packet_where_the_voice_stopped(synthesis
 
     assert rest.packets == whole.packets[20:]
     assert rest.pcm == whole.pcm[20 * 960 :]
-    spliced = heard(whole.packets[:20] + rest.packets)
+    spliced = heard((*whole.packets[:20], *rest.packets))
     assert np.array_equal(spliced, heard(whole.packets))
 
 
@@ -212,12 +201,11 @@ async def test_the_rest_of_a_paused_phrase_is_encoded_from_its_first_sample(synt
 
 async def test_closing_stops_what_is_under_way():
     engine = Tone(gate=asyncio.Semaphore(0))
-    with ThreadPoolExecutor(1, thread_name_prefix="encode") as pool:
-        voice = Synthesis(PhraseCache(TtsCache()), pool)
-        listener = asyncio.create_task(collect(voice.phrase(engine, OPUS, TEXT)))
-        await within(engine.started.wait())
-        await within(voice.aclose())
+    voice = Synthesis(PhraseCache(TtsCache()))
+    listener = asyncio.create_task(collect(voice.phrase(engine, OPUS, TEXT)))
+    await within(engine.started.wait())
+    await within(voice.aclose())
 
-        assert engine.running == 0
-        with pytest.raises(BrokenEngineError, match="stopped"):
-            await listener
+    assert engine.running == 0
+    with pytest.raises(BrokenEngineError, match="stopped"):
+        await listener

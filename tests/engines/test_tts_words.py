@@ -34,7 +34,7 @@ async def edge(monkeypatch):
 @pytest.fixture
 async def synthesis(tmp_path):
     with ThreadPoolExecutor(1) as pool:
-        synthesis = Synthesis(PhraseCache(TtsCache(dir=str(tmp_path)), pool), pool)
+        synthesis = Synthesis(PhraseCache(TtsCache(dir=str(tmp_path)), pool))
         yield synthesis
         await synthesis.aclose()
 

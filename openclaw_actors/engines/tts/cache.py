@@ -12,12 +12,14 @@ import json
 import unicodedata
 from collections import OrderedDict
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
 from openclaw_actors.engines.tts.cache_files import PhraseFiles
 from openclaw_actors.media.codecs import Codec, Encoded
+from openclaw_actors.media.packets import DuePackets, encoded
 from openclaw_actors.observability import metrics
-from openclaw_actors.observability.logs import get_logger
+from openclaw_actors.observability.logs import get_logger, outside
 from openclaw_actors.settings.sections import TtsCache
 
 log = get_logger(__name__)
@@ -27,6 +29,9 @@ _SOUND = 2
 
 _PACKET_OVERHEAD = 41
 """Bytes that CPython adds to a packet: 33 of its object, 8 of its place in the tuple."""
+
+_PACKET_BYTES = 160
+"""Of one that is not encoded yet: 60 kbit/s and some."""
 
 _WORD_BYTES = 100
 """Of a WordTime: its object, a float, an int and its place in the tuple."""
@@ -65,7 +70,7 @@ class PhraseCache:
             raise ValueError("a cache directory needs a disk_pool: files are not read on the event loop")
         with_disk = settings.dir and settings.max_bytes
         self._files = PhraseFiles(Path(settings.dir).expanduser(), settings.max_bytes) if with_disk else None
-        self._writes: set[asyncio.Future[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
 
     async def get(self, key: str, *, shareable: bool = False) -> Encoded | None:
         """The phrase, or None. Memory answers without a pause; the disk is asked only for a shareable phrase."""
@@ -90,16 +95,20 @@ class PhraseCache:
         """Keep a whole phrase; if it is shareable, on disk too, in the background."""
         self._remember(key, phrase)
         if self._files is not None and (shareable or self._keep_all):
-            write = asyncio.get_running_loop().run_in_executor(self._disk_pool, self._files.write, key, phrase)
+            write = asyncio.create_task(self._write(self._files, key, phrase), context=outside())
             self._writes.add(write)
             write.add_done_callback(self._written)
+
+    async def _write(self, files: PhraseFiles, key: str, phrase: Encoded) -> None:
+        whole = replace(phrase, packets=await encoded(phrase.packets))
+        await asyncio.get_running_loop().run_in_executor(self._disk_pool, files.write, key, whole)
 
     async def aclose(self) -> None:
         """Wait for what is being written."""
         if self._writes:
             await asyncio.wait(set(self._writes))
 
-    def _written(self, write: asyncio.Future[None]) -> None:
+    def _written(self, write: asyncio.Task[None]) -> None:
         self._writes.discard(write)
         if not write.cancelled() and (error := write.exception()) is not None:
             log.warning("phrase not kept on disk", error=str(error))
@@ -118,5 +127,7 @@ class PhraseCache:
 
 
 def _bytes_of(phrase: Encoded) -> int:
-    packets = sum(len(packet) + _PACKET_OVERHEAD for packet in phrase.packets)
-    return len(phrase.pcm) + packets + _WORD_BYTES * len(phrase.words)
+    due = isinstance(phrase.packets, DuePackets)
+    packets = _PACKET_BYTES * len(phrase.packets) if due else sum(map(len, phrase.packets))
+    overhead = _PACKET_OVERHEAD * len(phrase.packets) + _WORD_BYTES * len(phrase.words)
+    return len(phrase.pcm) + packets + overhead

@@ -5,28 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from openclaw_actors.engines.protocols import TtsEngine, Voice
 from openclaw_actors.errors import BrokenEngineError, EngineError
-from openclaw_actors.media.codecs import PCMU, SLICE_S, Codec, Encoded, PhraseEncoder
+from openclaw_actors.media.codecs import SLICE_S, Codec, Encoded, PhraseEncoder
 from openclaw_actors.media.trim import LeadingTrim, TrailingTrim
 from openclaw_actors.messages import WordTime
 from openclaw_actors.observability.engine_meter import meter_of
 from openclaw_actors.observability.logs import outside
-
-_FIRST_SLICE_S = 0.06
-"""Sound encoded until the first packets are out, on the loop itself: 0.3 ms of work, which in the pool would wait for
-other calls' phrases, 3 ms each (``SLICE_S``). A telephone's is all encoded there: 0.2 ms for SLICE_S, which is no more
-than the way to the pool and back."""
 
 _JOINABLE_S = 1.0
 """One that has been silent for longer is not joined: a request that hangs must not take more calls with it."""
 
 
 class _Road:
-    """Trim the end and encode; never in two threads at once."""
+    """Trim the end and cut into packets."""
 
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         self._trailing = TrailingTrim(sample_rate)
@@ -54,7 +48,6 @@ class Rendering:
         engine: who speaks.
         codec: what the packets are.
         phrase: the text and its voice.
-        encode_pool: threads for trimming the end and encoding, from the second slice on.
         on_end: told once: the whole phrase, or None if it failed or was abandoned.
     """
 
@@ -63,19 +56,16 @@ class Rendering:
         engine: TtsEngine,
         codec: Codec,
         phrase: Phrase,
-        encode_pool: Executor,
         on_end: Callable[[Rendering, Encoded | None], None],
     ) -> None:
         self._engine = engine
         self._phrase = phrase
-        self._pool = encode_pool
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._leading = LeadingTrim(engine.sample_rate)
-        self._codec = codec
         self._road = _Road(codec, engine.sample_rate)
-        self._slice_bytes = [round(seconds * engine.sample_rate) * 2 for seconds in (_FIRST_SLICE_S, SLICE_S)]
+        self._slice_bytes = round(SLICE_S * engine.sample_rate) * 2
         self._pcm = bytearray()
         self._words: list[WordTime] = []
         self._pcm_ends = False
@@ -138,20 +128,13 @@ class Rendering:
         reader = asyncio.create_task(self._read(), name=f"sound of {self._engine.name}")
         try:
             while pcm := await self._next_slice():
-                self._publish(await self._beside(self._road.push, pcm) if self._chunks else self._road.push(pcm))
+                self._publish(self._road.push(pcm))
+                await asyncio.sleep(0)  # what is there is heard before more is made
             await reader  # raises what the engine did
-            self._publish(await self._beside(self._road.flush), last=True)
+            self._publish(self._road.flush(), last=True)
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-
-    async def _beside(self, step: Callable[..., Encoded], *pcm: bytes) -> Encoded:
-        """Encode beside the loop, where that is worth the way."""
-        if self._codec is PCMU:
-            encoded = step(*pcm)
-            await asyncio.sleep(0)  # what is ready is heard before the next is begun
-            return encoded
-        return await self._loop.run_in_executor(self._pool, step, *pcm)
 
     async def _read(self) -> None:
         meter, asked_at = meter_of("tts", self._engine.name), self._loop.time()
@@ -175,8 +158,6 @@ class Rendering:
             self._more_pcm.set()
 
     def _hear(self, pcm: bytes) -> None:
-        # Silence in front never comes to the pool: a voice that begins with 185 ms of it went there and back four times
-        # before its first packet, where once is enough.
         if pcm:
             self._pcm += pcm
             self._more_pcm.set()
@@ -186,9 +167,8 @@ class Rendering:
         while not self._pcm and not self._pcm_ends:
             self._more_pcm.clear()
             await self._more_pcm.wait()
-        size = self._slice_bytes[bool(self._chunks)]
-        pcm = bytes(self._pcm[:size])
-        del self._pcm[:size]
+        pcm = bytes(self._pcm[: self._slice_bytes])
+        del self._pcm[: self._slice_bytes]
         return pcm
 
     def _publish(self, encoded: Encoded, *, last: bool = False) -> None:

@@ -1,15 +1,16 @@
-"""From text to packets: the cache, else an engine, its silence trimmed, encoded off the loop."""
+"""From text to packets: the cache, else an engine, its silence trimmed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from concurrent.futures import Executor
+from dataclasses import replace
 
 from openclaw_actors.engines.protocols import OWN_VOICE, TtsEngine, Voice
 from openclaw_actors.engines.tts.cache import PhraseCache, phrase_key
 from openclaw_actors.engines.tts.rendering import Phrase, Rendering
 from openclaw_actors.media.codecs import Codec, Encoded
+from openclaw_actors.media.packets import encoded
 
 
 class Synthesis:
@@ -19,12 +20,10 @@ class Synthesis:
 
     Args:
         cache: where whole phrases are kept.
-        encode_pool: threads for trimming and encoding.
     """
 
-    def __init__(self, cache: PhraseCache, encode_pool: Executor) -> None:
+    def __init__(self, cache: PhraseCache) -> None:
         self._cache = cache
-        self._encode_pool = encode_pool
         self._under_way: dict[str, Rendering] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,14 +61,17 @@ class Synthesis:
         skip = round(skip_s * codec.pcm_rate / codec.packet_samples)
         whole = await self._cache.get(key, shareable=shareable)
         if whole is not None:
+            await encoded(whole.packets[:skip])
             if rest := whole.without_first(skip):
                 yield rest
             return
         sound = self._rendering(key, engine, codec, Phrase(text, voice), shareable=shareable).listen()
         try:
-            async for encoded in sound:
-                rest = encoded.without_first(skip)
-                skip -= len(encoded.packets) - len(rest.packets)
+            async for piece in sound:
+                rest = piece.without_first(skip)
+                left_out = len(piece.packets) - len(rest.packets)
+                skip -= left_out
+                await encoded(piece.packets[:left_out])  # else all of them would be at once, when the first is sent
                 if rest:
                     yield rest
         finally:
@@ -78,13 +80,14 @@ class Synthesis:
     async def whole(
         self, engine: TtsEngine, codec: Codec, text: str, *, voice: Voice = OWN_VOICE, shareable: bool = False
     ) -> Encoded:
-        """All of a phrase at once: for a clip that is to be ready before it is needed.
+        """All of a phrase at once, and encoded: for a clip that is to be ready before it is needed.
 
         Raises:
             EngineError: the engine's.
         """
         sound = self.phrase(engine, codec, text, voice=voice, shareable=shareable)
-        return Encoded.joined([piece async for piece in sound])
+        phrase = Encoded.joined([piece async for piece in sound])
+        return replace(phrase, packets=await encoded(phrase.packets))
 
     async def aclose(self) -> None:
         """Stop what is under way, and wait until it has stopped."""
@@ -106,6 +109,6 @@ class Synthesis:
             if whole:
                 self._cache.put(key, whole, shareable=shareable)
 
-        rendering = self._under_way[key] = Rendering(engine, codec, phrase, self._encode_pool, ended)
+        rendering = self._under_way[key] = Rendering(engine, codec, phrase, ended)
         self._tasks.add(rendering.task)
         return rendering

@@ -105,8 +105,8 @@ class Book:
             if found is None:
                 return ()
             if text not in self.lines:
-                return found.packets
-            self._lines[key] = found.packets
+                return tuple(found.packets)
+            self._lines[key] = tuple(found.packets)
         return self._lines.get(key, ())
 
     async def tone(self, codec: Codec) -> tuple[bytes, ...]:
@@ -114,7 +114,7 @@ class Book:
         if codec.name not in self._tones:
             clip = known_clip("beep")
             encoded = await self.in_thread(encode_phrase, codec, clip.sample_rate, clip.pcm)
-            self._tones[codec.name] = encoded.packets
+            self._tones[codec.name] = tuple(encoded.packets)
         return self._tones[codec.name]
 
     # --- taking a message -------------------------------------------------------------------------
