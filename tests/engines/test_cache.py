@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openclaw_actors.engines.tts.cache import PhraseCache, phrase_key
 from openclaw_actors.engines.tts.cache_files import PhraseFiles, _format, _parse
 from openclaw_actors.media.codecs import OPUS, PCMU, Encoded
+from openclaw_actors.media.packets import PacketRun
 from openclaw_actors.observability.metrics import REGISTRY
 from openclaw_actors.settings.sections import TtsCache
 
@@ -188,3 +189,27 @@ def test_a_phrase_is_known_by_all_that_shapes_its_sound():
         phrase_key("espeak-ng/1", OPUS, "Hello there?"),
     }
     assert len(others | {key}) == 4
+
+
+def due(count: int = 100, size: int = 4) -> Encoded:
+    """A phrase whose packets are not encoded yet."""
+    pcm = b"pcm!" * count
+    return Encoded(PacketRun(lambda pcm: pcm * 50, size, b"").push(pcm), pcm)
+
+
+async def test_a_phrase_is_encoded_before_it_is_written(tmp_path: Path, disk_pool):
+    cache = PhraseCache(TtsCache(dir=str(tmp_path)), disk_pool)
+    cache.put("k", due(), shareable=True)
+    await cache.aclose()
+    found = await PhraseCache(TtsCache(dir=str(tmp_path)), disk_pool).get("k", shareable=True)
+    assert found == Encoded((b"pcm!" * 50,) * 100, b"pcm!" * 100)
+
+
+async def test_a_phrase_counts_for_as_much_before_it_is_encoded_as_after():
+    cache = PhraseCache(TtsCache(max_bytes=25_000))
+    phrase = due()
+    cache.put("k", phrase)
+    assert 20_000 < cache._bytes < 22_000
+    assert len(tuple(phrase.packets)) == 100
+    cache.put("k", big(1))
+    assert cache._bytes < 1_100

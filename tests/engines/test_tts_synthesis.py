@@ -11,6 +11,7 @@ from openclaw_actors.engines.tts import rendering
 from openclaw_actors.engines.tts.cache import PhraseCache
 from openclaw_actors.engines.tts.synthesis import Synthesis
 from openclaw_actors.errors import BrokenEngineError, RefusedEngineError, TransientEngineError
+from openclaw_actors.media import codecs
 from openclaw_actors.media.codecs import OPUS, PCMU, Encoded, encode_phrase
 from openclaw_actors.settings.sections import TtsCache
 
@@ -46,6 +47,54 @@ async def test_the_first_packets_come_while_the_engine_is_still_speaking(synthes
 
         assert first.packets
         assert engine.running == 1
+
+
+@pytest.fixture
+def made(monkeypatch) -> list[bytes]:
+    """The PCM of each packet that was encoded."""
+    found: list[bytes] = []
+    encoder = codecs.opus_encoder
+
+    def counted():
+        encode = encoder()
+        return lambda pcm: found.append(pcm) or encode(pcm)
+
+    monkeypatch.setattr(codecs, "opus_encoder", counted)
+    return found
+
+
+async def test_a_phrase_is_encoded_as_its_packets_are_looked_at(synthesis, made):
+    """A caller who interrupts throws the rest away."""
+    phrase = await within(collect(synthesis.phrase(Tone(), OPUS, TEXT)))
+    assert made == []
+    heard(phrase.packets[:10])
+    assert made == [phrase.pcm[at : at + 960] for at in range(0, 9_600, 960)]
+
+
+async def test_a_phrase_that_was_interrupted_is_known_the_next_time(synthesis, made):
+    engine = Tone()
+    first = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
+    heard(first.packets[:10])
+    again = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
+    assert engine.asked == [TEXT]
+    assert loudest_hz(heard(again.packets), 48_000) == pytest.approx(300, abs=3)
+    assert len(made) == len(again.packets), "none twice"
+
+
+async def test_a_clip_that_must_be_ready_is_encoded(synthesis, made):
+    clip = await within(synthesis.whole(Tone(), OPUS, TEXT))
+    assert len(made) == len(clip.packets)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["cached", "made anew"])
+async def test_what_a_restart_leaves_out_is_encoded_before_the_rest_is_sent(synthesis, made, known: bool):
+    """By the clock that sends, all of it would be encoded at once."""
+    if known:
+        await within(collect(synthesis.phrase(Tone(), OPUS, TEXT)))
+    rest = await within(collect(synthesis.phrase(Tone(), OPUS, TEXT, skip_s=0.9)))
+    assert len(made) == 45
+    heard(rest.packets[:1])
+    assert len(made) == 46
 
 
 async def test_what_was_said_before_is_not_asked_of_the_engine_again(synthesis):

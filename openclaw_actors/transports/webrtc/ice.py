@@ -25,6 +25,7 @@ from aioice.candidate import candidate_foundation, candidate_priority
 
 from openclaw_actors.errors import RefusalError
 from openclaw_actors.observability import metrics
+from openclaw_actors.transports.webrtc.datagrams import open_datagrams
 
 _LAST_STUN_BYTE = 3
 """RFC 7983 section 7: a first byte of 0 to 3 is STUN, 20 to 63 DTLS, 128 to 191 RTP and RTCP."""
@@ -104,10 +105,8 @@ class IceGuard:
         return candidates + await self._ask_servers(connection, component)
 
     async def _bind(self, connection: aioice.Connection, address: str) -> _GuardedProtocol:
-        sock = self._socket(address)
-        _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _GuardedProtocol(connection, self), sock=sock
-        )
+        protocol = _GuardedProtocol(connection, self)
+        await open_datagrams(protocol, self._socket(address))
         return protocol
 
     def _socket(self, address: str) -> socket.socket:
