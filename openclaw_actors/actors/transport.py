@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from openclaw_actors.actors.stage import StageActor
-from openclaw_actors.media.codecs import packed
+from openclaw_actors.media.codecs import PhraseEncoder
 from openclaw_actors.messages import AudioIn, Interrupt, ResumePlayout, Speech, Stage
 
 
@@ -60,7 +60,7 @@ class Transport(StageActor):
             return
         rest = playout.rest()
         if rest is not None and rest.turn == message.turn:
-            playout.replace_rest(rest, packed(playout.codec, playout.codec.pcm_rate, rest.pcm).packets)
+            playout.replace_rest(rest, PhraseEncoder(playout.codec, playout.codec.pcm_rate))
         playout.resume(message.pause)
         if memory.resume_owed == message:
             memory.resume_owed = None

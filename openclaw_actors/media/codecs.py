@@ -109,10 +109,9 @@ class PhraseEncoder:
 
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         size = self._packet_bytes = codec.packet_samples * 2
+        self._run = PacketRun(opus_encoder(), size, codec.silence) if codec == OPUS else None
         self._resampler = Resampler(sample_rate, codec.pcm_rate) if sample_rate != codec.pcm_rate else None
-        self._encode: Callable[[bytes], Sequence[bytes]] = (
-            PacketRun(opus_encoder(), size, codec.silence).push if codec == OPUS else _mulaw_packets
-        )
+        self._cut: Callable[[bytes], Sequence[bytes]] = self._run.push if self._run else _mulaw_packets
         self._rest = b""
 
     def encode(self, pcm: bytes) -> Encoded:
@@ -126,16 +125,18 @@ class PhraseEncoder:
     def flush(self) -> Encoded:
         """The last packets, the very last one filled up with silence."""
         tail = self._packets(self._resampler.flush()) if self._resampler else Encoded()
-        if not self._rest:
-            return tail
-        return tail + self._packets(bytes(self._packet_bytes - len(self._rest)))
+        if self._rest:
+            tail += self._packets(bytes(self._packet_bytes - len(self._rest)))
+        if self._run is not None:
+            self._run.end()
+        return tail
 
     def _packets(self, pcm: bytes) -> Encoded:
         pcm = self._rest + pcm
         whole = len(pcm) - len(pcm) % self._packet_bytes
         self._rest = pcm[whole:]
         pcm = pcm[:whole]
-        return Encoded(self._encode(pcm), pcm)
+        return Encoded(self._cut(pcm), pcm)
 
 
 def _mulaw_packets(pcm: bytes) -> tuple[bytes, ...]:
@@ -144,15 +145,10 @@ def _mulaw_packets(pcm: bytes) -> tuple[bytes, ...]:
     return tuple(codes[start : start + size] for start in range(0, len(codes), size))
 
 
-def packed(codec: Codec, sample_rate: int, pcm: bytes) -> Encoded:
-    """A whole phrase, or the rest of one, as packets that are due: ``pcm`` is s16 mono at ``sample_rate`` Hz."""
-    encoder = PhraseEncoder(codec, sample_rate)
-    return encoder.encode(pcm) + encoder.flush()
-
-
 def encode_phrase(codec: Codec, sample_rate: int, pcm: bytes) -> Encoded:
-    """The same, encoded now, in whatever thread this is."""
-    phrase = packed(codec, sample_rate, pcm)
+    """Encode a whole phrase now, in whatever thread this is: ``pcm`` is s16 mono at ``sample_rate`` Hz."""
+    encoder = PhraseEncoder(codec, sample_rate)
+    phrase = encoder.encode(pcm) + encoder.flush()
     return replace(phrase, packets=tuple(phrase.packets))
 
 

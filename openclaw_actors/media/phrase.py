@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from openclaw_actors.media.codecs import PhraseEncoder
 from openclaw_actors.media.packets import PacketQueue
 from openclaw_actors.messages import WordTime
 
@@ -34,6 +35,8 @@ class Phrase:
     """Its next packet was due and not there."""
     complete: bool = False
     ends_turn: bool = False
+    encoder: PhraseEncoder | None = None
+    """Of what is still to arrive, where its packets are made anew since a pause."""
     words: list[WordTime] = field(default_factory=list)
 
     @property

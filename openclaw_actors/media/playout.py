@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from openclaw_actors.media.codecs import Codec
+from openclaw_actors.media.codecs import Codec, PhraseEncoder
 from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
 from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.media.taps import Taps
@@ -199,7 +199,8 @@ class Playout:
             phrase = Phrase(speech.turn, speech.index)
             self._queue.append(phrase)
         phrase.text = speech.text or phrase.text
-        phrase.packets.extend(speech.packets)
+        packets = speech.packets if phrase.encoder is None else phrase.encoder.encode(speech.pcm).packets
+        phrase.packets.extend(packets)
         phrase.dry = False
         phrase.pcm += speech.pcm
         phrase.words.extend(speech.words)
@@ -220,14 +221,15 @@ class Playout:
             return None
         return Rest(phrase.turn, phrase.index, bytes(phrase.pcm[phrase.played * self._packet_bytes :]))
 
-    def replace_rest(self, rest: Rest, packets: Sequence[bytes]) -> None:
-        """Play ``packets``, the new encode of ``rest``, in place of the old one; what has arrived since stays."""
+    def replace_rest(self, rest: Rest, encoder: PhraseEncoder) -> None:
+        """Play the packets that ``encoder`` makes of ``rest``, and of all that is still to arrive of its phrase."""
         if not self._queue:
             return
         phrase = self._queue[0]
         if (phrase.turn, phrase.index) != (rest.turn, rest.index):
             return
-        phrase.packets.replace_first(len(rest.pcm) // self._packet_bytes, packets)
+        phrase.encoder = encoder
+        phrase.packets.replace_first(len(rest.pcm) // self._packet_bytes, encoder.encode(rest.pcm).packets)
         self._separate = True
 
     def drop_rest(self, turn: int, index: int) -> None:

@@ -31,8 +31,8 @@ _ASLEEP_S = 1.0
 """A look that comes so much later than it should: the process was stopped, or the machine slept."""
 _LOG_S = 2.0
 """How long the last line may take: the loop may hang with a lock of the logs in its hand."""
-_BUSY_THREADS = 4
-"""Of the host, at most, that compute at once: the loop, the encoder, the phrases' disk, the records' writer."""
+_BUSY_THREADS = 3
+"""Of the host, at most, that compute at once: the loop, the phrases' disk, the records' writer."""
 
 
 class Heartbeat:

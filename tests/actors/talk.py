@@ -147,7 +147,7 @@ class Talk:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"never came: {what}; the last events: {[e.type for e in self.events[-8:]]}")
             await self.line.run(5)
-            await asyncio.sleep(0.001)  # threads encode meanwhile
+            await asyncio.sleep(0.001)
 
     async def rest(self, frames: int = 20) -> None:
         """Let the line run, and everything be done that can be."""

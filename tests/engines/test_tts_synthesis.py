@@ -71,7 +71,7 @@ async def test_a_phrase_is_encoded_as_its_packets_are_looked_at(synthesis, made)
     assert made == [phrase.pcm[at : at + 960] for at in range(0, 9_600, 960)]
 
 
-async def test_a_phrase_that_was_interrupted_is_known_the_next_time(synthesis, made):
+async def test_a_phrase_of_which_little_was_played_is_known_the_next_time(synthesis, made):
     engine = Tone()
     first = await within(collect(synthesis.phrase(engine, OPUS, TEXT)))
     heard(first.packets[:10])

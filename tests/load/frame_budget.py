@@ -43,7 +43,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("decoding", r"media/decoders\.py|media/mulaw\.py"),
     (
         "encoding the answer",
-        r"media/codecs\.py|media/resample\.py|media/voice_stream\.py|media/trim\.py|engines/tts/rendering",
+        r"media/codecs\.py|media/packets\.py|media/libopus\.py|media/resample\.py|media/voice_stream\.py|media/trim\.py|engines/tts/rendering",
     ),
     ("SRTP both ways", r"pylibsrtp"),
     ("sending datagrams", r"send_datagram|sendto"),
@@ -52,7 +52,7 @@ PARTS: tuple[tuple[str, str], ...] = (
         r"media/jitter\.py|transports/timeline\.py|media/concealment\.py|transports/inbound\.py",
     ),
     ("playout and its clock", r"media/playout\.py|webrtc/outbound\.py|webrtc/pacer\.py"),
-    ("receiving datagrams", r"datagram_received|aiortc_private\.py|udp_recv|uv__udp"),
+    ("receiving datagrams", r"datagram_received|webrtc/datagrams\.py|aiortc_private\.py|udp_recv|uv__udp"),
     ("RTP counts, RTCP, DTLS, ICE, data channel", r"aiortc/|aioice/|OpenSSL|data_channel\.py"),
     ("carrier's JSON and base64", r"media_streams/(reading|twilio|telnyx|plivo)\.py"),
     ("carrier's stream", r"media_streams/|api/stream_socket\.py|sent_ahead"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import finalize
 
 import pytest
 
@@ -96,6 +97,22 @@ def test_silence_takes_the_place_of_what_can_not_be_encoded(run, letters):
     letters.refuses = b"bb"
     assert tuple(run.push(b"aabbcc")) == (b"AA", SILENCE, b"CC")
     assert letters.heard == [b"aa", b"bb", b"cc"], "each is tried once"
+
+
+def test_the_encoder_is_let_go_of_with_the_last_packet():
+    gone: list[bool] = []
+    letters = Letters()
+    finalize(letters, gone.append, True)
+    run = PacketRun(letters, 2, SILENCE)
+    packets = run.push(b"aabb")
+    del letters
+    assert tuple(packets) == (b"AA", b"BB")
+    more = run.push(b"cc")
+    run.end()
+    assert not gone
+    assert more[0] == b"CC"
+    assert gone
+    assert tuple(packets) == (b"AA", b"BB")
 
 
 def test_there_is_no_packet_where_there_is_no_sound(run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from new_encode import NewEncode
 
 from openclaw_actors.media.codecs import OPUS
 from openclaw_actors.media.playout import Playout
@@ -111,10 +112,24 @@ def test_the_rest_of_a_paused_phrase_is_played_in_its_new_encode_after_one_silen
     rest = playout.rest()
     assert len(rest.pcm) == 2 * len(PCM)
     playout.add(speech(1, 0, [b"d"]))
-    playout.replace_rest(rest, (b"B", b"C"))
+    playout.replace_rest(rest, NewEncode(OPUS, "BC"))
     playout.resume(pause)
     assert play(playout, 4) == [SILENCE, b"B", b"C", b"d"]
     assert playout.take()[-1] == Spoken(1, 0, "hello there", ends_turn=False)
+
+
+def test_what_arrives_after_a_pause_is_of_the_new_encode_too_and_the_next_phrase_is_not(playout):
+    """The old encoder would first have to make all that was left out, in the tick of the clock of all calls."""
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a", b"b"], ends=False))
+    play(playout, 1)
+    pause = playout.pause()
+    playout.replace_rest(playout.rest(), NewEncode(OPUS, "BCD"))
+    playout.resume(pause)
+    playout.add(speech(1, 0, [b"c"], ends=False))
+    playout.add(speech(1, 0, [b"d"]))
+    playout.add(speech(1, 1, [b"e"], last=True))
+    assert heard(playout, 6) == [b"B", b"C", b"D", b"e"]
 
 
 def test_one_silent_packet_parts_two_phrases(playout):
@@ -229,7 +244,7 @@ def test_a_phrase_that_a_hold_broke_off_waits_for_its_new_encode(playout):
     assert play(playout, 2) == [SILENCE] * 2
     rest = playout.rest()
     assert len(rest.pcm) == 2 * len(PCM)
-    playout.replace_rest(rest, (b"B", b"C"))
+    playout.replace_rest(rest, NewEncode(OPUS, "BC"))
     playout.resume(playout.pause_number)
     assert heard(playout, 4) == [b"B", b"C"]
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from new_encode import NewEncode
 
 from openclaw_actors.media.codecs import PCMU
 from openclaw_actors.media.playout import Playout
@@ -98,7 +99,7 @@ def test_a_pause_takes_back_what_was_not_heard_and_goes_on_there(far):
     assert (far.clears, far.fill(9)) == (1, [])
     rest = far.playout.rest()
     assert len(rest.pcm) == 3 * len(PCM)
-    far.playout.replace_rest(rest, (b"B", b"C", b"D"))
+    far.playout.replace_rest(rest, NewEncode(PCMU, "BCD"))
     far.playout.resume(pause)
     assert far.fill(9) == [b"B", b"C", b"D"]
     far.play(3)

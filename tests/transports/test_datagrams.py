@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from openclaw_actors.cli.serve import loop_factory
 from openclaw_actors.transports.webrtc import datagrams
 from openclaw_actors.transports.webrtc.datagrams import open_datagrams
 
@@ -59,13 +60,13 @@ async def opened():
     """Opens sockets of this machine, which are closed in the end."""
     protocols: list[Taken] = []
 
-    async def open_one(address: str = "127.0.0.1") -> Taken:
+    async def open_one(address: str = "127.0.0.1", call: object = None) -> Taken:
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         sock.setblocking(False)
         sock.bind((address, 0))
         protocol = Taken()
         protocols.append(protocol)
-        await open_datagrams(protocol, sock)
+        await open_datagrams(protocol, sock, protocol if call is None else call)
         return protocol
 
     yield open_one
@@ -127,10 +128,10 @@ async def test_many_and_then_few_and_then_many_are_read(opened, stranger):
     """From the loop's call to the beat, and back."""
     protocols = [await opened() for _ in range(datagrams._MANY)]
     reader = datagrams._readers[asyncio.get_running_loop()]
-    assert reader._beat is not None
+    assert reader._on_beat
     for each in protocols[2:]:
         each.transport.close()
-    assert reader._beat is None
+    assert not reader._on_beat
     protocols = [*protocols[:2], await opened()]
     for each in protocols:
         stranger.sendto(b"few", ("127.0.0.1", port_of(each)))
@@ -216,6 +217,113 @@ async def test_what_a_datagram_does_is_of_the_one_who_opened_its_socket(opened, 
     assert [each.names for each in protocols] == [["a"], ["b"]]
 
 
+async def test_a_burst_on_the_beat_is_read_at_once(opened, stranger):
+    """As after a loop that stood still: what waits in the kernel is the caller's sound."""
+    protocols = [await opened() for _ in range(datagrams._MANY)]
+    await asyncio.sleep(2 * datagrams._BEAT_S)
+    for number in range(50):
+        stranger.sendto(b"%d" % number, ("127.0.0.1", port_of(protocols[0])))
+    reads, reader = 0, datagrams._readers[asyncio.get_running_loop()]
+    read = reader._read
+
+    def counted() -> bool:
+        nonlocal reads
+        reads += 1
+        return read()
+
+    reader._read = counted
+    await protocols[0].has(50)
+    assert reads <= 10, "50 beats, if each read one"
+
+
+async def test_the_sockets_of_one_call_count_as_one(opened, stranger):
+    """A host with several addresses has as many sockets for each call."""
+    reader = datagrams._readers.setdefault(asyncio.get_running_loop(), datagrams._Reader())
+    sockets = [await opened(call=number // 3) for number in range(3 * (datagrams._MANY - 1))]
+    assert not reader._on_beat
+    sockets.append(await opened(call=None))
+    assert reader._on_beat
+    for each in sockets[1:]:
+        each.transport.close()
+    assert not reader._on_beat
+    assert len(reader._calls) == 1
+
+
+async def test_a_datagram_that_closes_the_many_goes_back_to_reading_at_once(opened, stranger):
+    protocols = [await opened() for _ in range(datagrams._MANY)]
+    reader = datagrams._readers[asyncio.get_running_loop()]
+    protocols[0].on_datagram = lambda data: [each.transport.close() for each in protocols[2:]]
+    stranger.sendto(b"x", ("127.0.0.1", port_of(protocols[0])))
+    await protocols[0].has(1)
+    await asyncio.sleep(2 * datagrams._BEAT_S)
+    assert not reader._on_beat
+    assert reader._beat is None or reader._beat.cancelled()
+    stranger.sendto(b"y", ("127.0.0.1", port_of(protocols[1])))
+    await protocols[1].has(1)
+
+
+async def test_a_task_that_is_cancelled_within_a_datagram_does_not_end_the_beat(opened, stranger):
+    protocols = [await opened() for _ in range(datagrams._MANY)]
+    told: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    def cancel(data: bytes) -> None:
+        raise asyncio.CancelledError
+
+    protocols[0].on_datagram = cancel
+    stranger.sendto(b"x", ("127.0.0.1", port_of(protocols[0])))
+    await protocols[0].has(1)
+    stranger.sendto(b"y", ("127.0.0.1", port_of(protocols[1])))
+    await protocols[1].has(1)
+
+
+async def test_a_socket_that_the_system_does_not_take_is_closed(opened, monkeypatch):
+    one = await opened()
+    reader = datagrams._readers[asyncio.get_running_loop()]
+
+    class Refusing:
+        def register(self, fd: int, events: int) -> None:
+            raise OSError(errno.ENOSPC, "no more watches")
+
+    ready, reader._ready = reader._ready, Refusing()
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with pytest.raises(OSError, match="no more watches"):
+        await open_datagrams(Taken(), sock, "another")
+    reader._ready = ready
+    assert sock.fileno() == -1
+    assert list(reader._sockets.values()) == [one.transport]
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, loop_factory()], ids=["asyncio", "the host's"])
+def test_on_the_beat_nobody_is_woken_more_often_than_it_beats(factory):
+    """uvloop's timers fire early, by up to a millisecond."""
+
+    async def idle() -> int:
+        reads, protocols = 0, []
+        reader = datagrams._readers.setdefault(asyncio.get_running_loop(), datagrams._Reader())
+        read = reader._read
+
+        def counted() -> bool:
+            nonlocal reads
+            reads += 1
+            return read()
+
+        reader._read = counted
+        for _ in range(datagrams._MANY):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setblocking(False)
+            sock.bind(("127.0.0.1", 0))
+            protocols.append(Taken())
+            await open_datagrams(protocols[-1], sock, protocols[-1])
+        await asyncio.sleep(0.5)
+        for each in protocols:
+            each.transport.close()
+        return reads
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        assert 1 < runner.run(idle()) <= 0.5 / datagrams._BEAT_S + 5
+
+
 class Full:
     """A socket without room for more, until it is told."""
 
@@ -277,7 +385,7 @@ async def test_a_system_without_epoll_reads_by_the_loops_own_means(monkeypatch, 
     sock.setblocking(False)
     sock.bind(("127.0.0.1", 0))
     one = Taken()
-    await open_datagrams(one, sock)
+    await open_datagrams(one, sock, one)
     assert not isinstance(one.transport, datagrams._DatagramSocket)
     stranger.sendto(b"x", ("127.0.0.1", port_of(one)))
     await one.has(1)

@@ -24,7 +24,7 @@ from openclaw_actors.settings.sections import TtsCache
 
 log = get_logger(__name__)
 
-_SOUND = 2
+_SOUND = 3
 """Counts changes of trimming and encoding: what was made before one is not found after it."""
 
 _PACKET_OVERHEAD = 41
@@ -32,6 +32,9 @@ _PACKET_OVERHEAD = 41
 
 _PACKET_BYTES = 160
 """Of one that is not encoded yet: 60 kbit/s and some."""
+
+_ENCODER_BYTES = 33_000
+"""Of the encoder that such a phrase still has. It has its PCM twice, too: as a whole, and as it came."""
 
 _WORD_BYTES = 100
 """Of a WordTime: its object, a float, an int and its place in the tuple."""
@@ -127,7 +130,9 @@ class PhraseCache:
 
 
 def _bytes_of(phrase: Encoded) -> int:
-    due = isinstance(phrase.packets, DuePackets)
-    packets = _PACKET_BYTES * len(phrase.packets) if due else sum(map(len, phrase.packets))
+    if isinstance(phrase.packets, DuePackets):
+        packets = _PACKET_BYTES * len(phrase.packets) + len(phrase.pcm) + _ENCODER_BYTES
+    else:
+        packets = sum(map(len, phrase.packets))
     overhead = _PACKET_OVERHEAD * len(phrase.packets) + _WORD_BYTES * len(phrase.words)
     return len(phrase.pcm) + packets + overhead

@@ -11,7 +11,7 @@ import asyncio
 import select
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from contextvars import copy_context
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,7 +25,7 @@ _AT_ONCE = 8
 """Sockets that are asked for at a time. The kernel then puts them behind all others, so that none is left out."""
 
 _MANY = 8
-"""Sockets from which on they are read on a beat, until half of them are left. A loop that is woken for each datagram by
+"""Calls from which on they are read on a beat, until half of them are left. A loop that is woken for each datagram by
 itself is woken 470 times a second by 12 calls, and 310 times so: a host with 10 or 14 takes 0.96 of the processor's
 time (`python -m tests.load.compare`), and hears 2.5 ms later. Fewer calls would be woken more often by the beat."""
 
@@ -39,13 +39,26 @@ _WAITING = 64
 """Datagrams that the system has no room for: what is older than a second is of no use to a call."""
 
 
-async def open_datagrams(protocol: asyncio.DatagramProtocol, sock: socket.socket) -> None:
+async def open_datagrams(protocol: asyncio.DatagramProtocol, sock: socket.socket, call: object) -> None:
     """Connect ``protocol`` to a bound socket that does not block, which is its from now on.
 
     By the loop's own means where the system has no epoll.
+
+    Args:
+        protocol: is told of what comes.
+        sock: closed when the protocol is closed, or when this fails.
+        call: whose it is; a call has a socket for each address of the host.
+
+    Raises:
+        OSError: the system has no room for another.
     """
     if hasattr(select, "epoll"):
-        protocol.connection_made(_DatagramSocket(protocol, sock))
+        try:
+            transport = _DatagramSocket(protocol, sock, id(call))
+        except OSError:
+            sock.close()
+            raise
+        protocol.connection_made(transport)
     else:
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: protocol, sock=sock)
 
@@ -53,7 +66,8 @@ async def open_datagrams(protocol: asyncio.DatagramProtocol, sock: socket.socket
 class _DatagramSocket(asyncio.DatagramTransport):
     """One socket's transport."""
 
-    def __init__(self, protocol: asyncio.DatagramProtocol, sock: socket.socket) -> None:
+    def __init__(self, protocol: asyncio.DatagramProtocol, sock: socket.socket, call: int) -> None:
+        self.call = call
         super().__init__({"socket": sock, "sockname": sock.getsockname()})
         self._loop = asyncio.get_running_loop()
         self._context = copy_context()
@@ -70,13 +84,13 @@ class _DatagramSocket(asyncio.DatagramTransport):
 
     def _read(self) -> None:
         try:
-            data, source = self._sock.recvfrom(_LONGEST)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:  # what became of something that was sent
-            self._protocol.error_received(error)
-            return
-        try:
+            try:
+                data, source = self._sock.recvfrom(_LONGEST)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:  # what became of something that was sent
+                self._protocol.error_received(error)
+                return
             self._protocol.datagram_received(data, source)
         except Exception as error:  # noqa: BLE001 - one datagram's fault is not the next one's
             self._loop.call_exception_handler({"message": "a datagram failed", "exception": error, "transport": self})
@@ -124,34 +138,49 @@ class _DatagramSocket(asyncio.DatagramTransport):
 
 
 class _Reader:
-    """Reads the sockets of one loop: a few as soon as they are ready, many together on a beat."""
+    """Reads the sockets of one loop: a few calls' as soon as they are ready, many calls' together on a beat."""
 
     def __init__(self) -> None:
         self._sockets: dict[int, _DatagramSocket] = {}
+        self._calls: Counter[int] = Counter()
         self._ready: select.epoll | None = None
+        self._on_beat = False
         self._beat: asyncio.Handle | None = None
+        self._slot = 0
 
     def add(self, fd: int, reads: _DatagramSocket) -> None:
-        """Have it ``read`` from now on."""
-        if self._ready is None:
-            self._ready = select.epoll()
-            self._read_at_once(self._ready)
+        """Have it ``read`` from now on.
+
+        Raises:
+            OSError: the system takes no more.
+        """
+        ready = self._ready = self._ready or self._new()
+        ready.register(fd, select.EPOLLIN)
         self._sockets[fd] = reads
-        self._ready.register(fd, select.EPOLLIN)
-        if self._beat is None and len(self._sockets) >= _MANY:
+        self._calls[reads.call] += 1
+        if not self._on_beat and len(self._calls) >= _MANY:
+            self._on_beat = True
             loop = asyncio.get_running_loop()
-            loop.remove_reader(self._ready.fileno())
-            self._beat = loop.call_soon(self._read_on_the_beat, context=outside())
+            loop.remove_reader(ready.fileno())
+            self._beat = loop.call_soon(self._read_on_beat, context=outside())
+
+    def _new(self) -> select.epoll:
+        ready = select.epoll()
+        self._read_at_once(ready)
+        return ready
 
     def remove(self, fd: int) -> None:
         """No more."""
-        ready = self._ready
-        if ready is None or self._sockets.pop(fd, None) is None:
+        reads, ready = self._sockets.pop(fd, None), self._ready
+        if reads is None or ready is None:
             return
         ready.unregister(fd)
-        if self._beat is not None and len(self._sockets) < _MANY // 2:
-            self._beat.cancel()
-            self._beat = None
+        self._calls[reads.call] -= 1
+        self._calls += Counter()  # without those of which nothing is left
+        if self._on_beat and len(self._calls) < _MANY // 2:
+            self._on_beat = False
+            if self._beat is not None:
+                self._beat.cancel()
             self._read_at_once(ready)
         if not self._sockets:
             asyncio.get_running_loop().remove_reader(ready.fileno())
@@ -161,26 +190,33 @@ class _Reader:
     def _read_at_once(self, ready: select.epoll) -> None:
         outside().run(asyncio.get_running_loop().add_reader, ready.fileno(), self._read)
 
-    def _read_on_the_beat(self) -> None:
+    def _read_on_beat(self) -> None:
         """Read, and again on the next beat; or in the loop's next turn, if more is left than fits into this one."""
+        left = True
+        try:
+            left = self._read()
+        finally:
+            if self._on_beat:
+                self._beat = self._later(left)
+
+    def _later(self, left: bool) -> asyncio.Handle:
         loop = asyncio.get_running_loop()
-        if self._read():
-            self._beat = loop.call_soon(self._read_on_the_beat, context=outside())
-        elif self._sockets:
-            wait = _BEAT_S - time.monotonic() % _BEAT_S
-            self._beat = loop.call_later(wait, self._read_on_the_beat, context=outside())
+        if left:
+            return loop.call_soon(self._read_on_beat, context=outside())
+        # uvloop counts whole milliseconds, so a timer may fire before its slot: it is not to fire for that one again.
+        now = time.monotonic()
+        self._slot = max(self._slot, int(now / _BEAT_S)) + 1
+        return loop.call_later(self._slot * _BEAT_S - now, self._read_on_beat, context=outside())
 
     def _read(self) -> bool:
         """Read for a slice of time; whether something may be left, for which the loop calls again."""
-        until, found = time.monotonic() + _SLICE_S, _AT_ONCE
-        while found == _AT_ONCE and self._ready is not None:
-            if time.monotonic() >= until:
-                return True
-            ready = self._ready.poll(0, _AT_ONCE)
-            found = len(ready)
+        until = time.monotonic() + _SLICE_S
+        while self._ready is not None and (ready := self._ready.poll(0, _AT_ONCE)):
             for fd, _ in ready:
                 if (reads := self._sockets.get(fd)) is not None:  # else closed by one before it
                     reads.read()
+            if time.monotonic() >= until:
+                return True
         return False
 
 

@@ -106,7 +106,7 @@ class IceGuard:
 
     async def _bind(self, connection: aioice.Connection, address: str) -> _GuardedProtocol:
         protocol = _GuardedProtocol(connection, self)
-        await open_datagrams(protocol, self._socket(address))
+        await open_datagrams(protocol, self._socket(address), self)
         return protocol
 
     def _socket(self, address: str) -> socket.socket:
