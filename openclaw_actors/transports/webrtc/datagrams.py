@@ -26,7 +26,7 @@ _AT_ONCE = 8
 
 _MANY = 8
 """Calls from which on they are read on a beat, until half of them are left. A loop that is woken for each datagram by
-itself is woken 470 times a second by 12 calls, and 310 times so: a host with 10 or 14 takes 0.96 of the processor's
+itself is woken 470 times a second by 12 calls, and 320 times so: a host with 10 or 14 takes 0.95 of the processor's
 time (`python -m tests.load.compare`), and hears 2.5 ms later. Fewer calls would be woken more often by the beat."""
 
 _BEAT_S = 0.005
