@@ -46,7 +46,7 @@ PARTS: tuple[tuple[str, str], ...] = (
         r"media/codecs\.py|media/packets\.py|media/libopus\.py|media/resample\.py|media/voice_stream\.py|media/trim\.py|engines/tts/rendering",
     ),
     ("SRTP both ways", r"pylibsrtp"),
-    ("sending datagrams", r"send_datagram|sendto"),
+    ("sending datagrams", r"send_datagram|sendto|_send \(\S*webrtc/datagrams"),
     (
         "jitter buffer and time line",
         r"media/jitter\.py|transports/timeline\.py|media/concealment\.py|transports/inbound\.py",
