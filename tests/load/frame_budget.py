@@ -43,7 +43,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("decoding", r"media/decoders\.py|media/mulaw\.py"),
     (
         "encoding the answer",
-        r"media/codecs\.py|media/packets\.py|media/libopus\.py|media/resample\.py|media/voice_stream\.py|media/trim\.py|engines/tts/rendering",
+        r"media/(codecs|packets|libopus|resample|voice_stream|trim)\.py|engines/tts/rendering",
     ),
     ("SRTP both ways", r"pylibsrtp"),
     ("sending datagrams", r"send_datagram|sendto|_send \(\S*webrtc/datagrams"),

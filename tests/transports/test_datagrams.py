@@ -55,26 +55,44 @@ class Taken(asyncio.DatagramProtocol):
                 await self.news.wait()
 
 
+async def open_one(address: str = "127.0.0.1", call: object = None) -> Taken:
+    """On a free port of this machine; each is a call's of its own, unless it is given."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind((address, 0))
+    protocol = Taken()
+    await open_datagrams(protocol, sock, protocol if call is None else call)
+    return protocol
+
+
 @pytest.fixture
 async def opened():
-    """Opens sockets of this machine, which are closed in the end."""
+    """Opens sockets, which are closed in the end."""
     protocols: list[Taken] = []
 
-    async def open_one(address: str = "127.0.0.1", call: object = None) -> Taken:
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.bind((address, 0))
-        protocol = Taken()
-        protocols.append(protocol)
-        await open_datagrams(protocol, sock, protocol if call is None else call)
-        return protocol
+    async def open_and_keep(address: str = "127.0.0.1", call: object = None) -> Taken:
+        protocols.append(await open_one(address, call))
+        return protocols[-1]
 
-    yield open_one
+    yield open_and_keep
     for protocol in protocols:
         protocol.transport.close()
     for protocol in protocols:
         await asyncio.wait_for(protocol.lost.wait(), TIMEOUT)
     assert datagrams._readers[asyncio.get_running_loop()]._ready is None, "it has left the loop"
+
+
+def reads_of(reader: datagrams._Reader) -> list[bool]:
+    """What each of its slices returns, from now on."""
+    slices: list[bool] = []
+    read = reader._read
+
+    def kept() -> bool:
+        slices.append(read())
+        return slices[-1]
+
+    reader._read = kept
+    return slices
 
 
 def port_of(protocol: Taken) -> int:
@@ -223,17 +241,9 @@ async def test_a_burst_on_the_beat_is_read_at_once(opened, stranger):
     await asyncio.sleep(2 * datagrams._BEAT_S)
     for number in range(50):
         stranger.sendto(b"%d" % number, ("127.0.0.1", port_of(protocols[0])))
-    reads, reader = 0, datagrams._readers[asyncio.get_running_loop()]
-    read = reader._read
-
-    def counted() -> bool:
-        nonlocal reads
-        reads += 1
-        return read()
-
-    reader._read = counted
+    reads = reads_of(datagrams._readers[asyncio.get_running_loop()])
     await protocols[0].has(50)
-    assert reads <= 10, "50 beats, if each read one"
+    assert len(reads) <= 10, "50 beats, if each read one"
 
 
 async def test_the_sockets_of_one_call_count_as_one(opened, stranger):
@@ -299,26 +309,12 @@ def test_on_the_beat_nobody_is_woken_more_often_than_it_beats(factory):
     """uvloop's timers fire early, by up to a millisecond."""
 
     async def idle() -> int:
-        reads, protocols = 0, []
-        reader = datagrams._readers.setdefault(asyncio.get_running_loop(), datagrams._Reader())
-        read = reader._read
-
-        def counted() -> bool:
-            nonlocal reads
-            reads += 1
-            return read()
-
-        reader._read = counted
-        for _ in range(datagrams._MANY):
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.setblocking(False)
-            sock.bind(("127.0.0.1", 0))
-            protocols.append(Taken())
-            await open_datagrams(protocols[-1], sock, protocols[-1])
+        reads = reads_of(datagrams._readers.setdefault(asyncio.get_running_loop(), datagrams._Reader()))
+        protocols = [await open_one() for _ in range(datagrams._MANY)]
         await asyncio.sleep(0.5)
         for each in protocols:
             each.transport.close()
-        return reads
+        return len(reads)
 
     with asyncio.Runner(loop_factory=factory) as runner:
         assert 1 < runner.run(idle()) <= 0.5 / datagrams._BEAT_S + 5
