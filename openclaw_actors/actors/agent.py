@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, ClassVar, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar
 
 from openclaw_actors.actors.stage import StageActor
 from openclaw_actors.engines.protocols import (
@@ -43,11 +43,10 @@ from openclaw_actors.messages import (
 )
 from openclaw_actors.observability.logs import bind
 from openclaw_actors.observability.traces import TRACEPARENT
+from openclaw_actors.settings.sections import Agent as AgentSettings
 from openclaw_actors.turns.phrases import PhraseSplitter
 from openclaw_actors.turns.speech_text import SpeechText
 from openclaw_actors.turns.spoken_form import spoken_form
-
-_T = TypeVar("_T")
 
 TOKEN_STALL_S = 0.15
 """A model that pauses so long has its first words spoken already."""
@@ -55,32 +54,6 @@ TOKEN_STALL_S = 0.15
 RETRY_S = (0.0, 0.25, 0.5, 1.0)
 """Pauses before a question that never reached its server is sent again: a proxy that reloads is back within them, and
 the caller has waited for no more than the filler. Another passing fault is tried once more, at once."""
-
-
-class Stall:
-    """No piece came for a while."""
-
-
-async def with_stalls(source: AsyncIterator[_T], stall_s: float) -> AsyncGenerator[_T | Stall, None]:
-    """The pieces of ``source``, and a Stall each ``stall_s`` seconds without one."""
-    end = Stall()
-    pending: asyncio.Future[_T | Stall] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(source, end))
-            done, _ = await asyncio.wait({pending}, timeout=stall_s)
-            if not done:
-                yield Stall()
-                continue
-            piece, pending = pending.result(), None
-            if piece is end:
-                return
-            yield piece
-    finally:
-        if pending is not None and not pending.done():
-            pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await pending
 
 
 class Agent(StageActor):
@@ -159,54 +132,80 @@ class Agent(StageActor):
 
     async def _relay(self, reply: AsyncIterator[str | CallControl], voice: _Phrases, turn: int) -> None:
         """Engine to phrases, under deadlines: the first word's, then the same between any two."""
-        pieces = with_stalls(reply, TOKEN_STALL_S)
-        async with contextlib.aclosing(pieces):
-            answered = await self._speak(pieces, voice, turn)
+        name, deadline = self.context.engines.agent.name, self._deadline()
+        pauses = _Pauses(self.context.settings.agent, self._fillers, voice)
+        minder = self.spawn(pauses.mind())
+        try:
+            async with asyncio.timeout(deadline) as limit:
+                answered = False
+                async for piece in reply:
+                    limit.reschedule(self._loop.time() + deadline)
+                    answered |= self._take(piece, voice, turn, pauses)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise SlowEngineError(f"{name} sent nothing for {deadline:.0f} s") from error
+        finally:
+            minder.cancel()
         voice.flush()
         if not answered:
-            raise BrokenEngineError(f"{self.context.engines.agent.name} gave an empty answer")
+            raise BrokenEngineError(f"{name} gave an empty answer")
 
-    async def _speak(self, pieces: AsyncIterator[str | CallControl | Stall], voice: _Phrases, turn: int) -> bool:
-        """Whether it was an answer: words, or something to be done; words that no voice can speak are one too."""
-        deadline, meter = self._deadline(), self.meter
-        asked_at = last_at = quiet_from = time.monotonic()
-        heard = answered = False
-        async for piece in pieces:
+    def _take(self, piece: str | CallControl, voice: _Phrases, turn: int, pauses: _Pauses) -> bool:
+        """Whether it is an answer: words, or something to be done; words that no voice can speak are one too."""
+        if not isinstance(piece, str):
+            pauses.over()
+            if not isinstance(piece, StayQuiet):
+                self.report(Errand(turn, _mail_for(piece)))
+            return True
+        if not pauses.words_came:
             now = time.monotonic()
-            if isinstance(piece, Stall):
-                if self._stalled(voice, heard=heard, quiet_s=now - quiet_from):
-                    quiet_from = now
-                if now - last_at > deadline:
-                    raise SlowEngineError(f"{self.context.engines.agent.name} sent nothing for {deadline:.0f} s")
-                continue
-            last_at = quiet_from = now
-            if not isinstance(piece, str):
-                answered = True
-                if not isinstance(piece, StayQuiet):
-                    self.report(Errand(turn, _mail_for(piece)))
-                continue
-            answered = answered or bool(piece.strip())
-            if not heard:
-                heard = True
-                meter.latency.observe(now - asked_at)
-                self.report(Progress(turn, "first_token", now))
-            meter.characters.inc(len(piece))
-            voice.push(piece)
-        return answered
-
-    def _stalled(self, voice: _Phrases, *, heard: bool, quiet_s: float) -> bool:
-        """No word for ``quiet_s`` seconds: speak what can be spoken, or a filler; whether it was a filler."""
-        if heard:
-            voice.stalled()
-        agent = self.context.settings.agent
-        due_s = agent.filler_again_s if voice.has_begun else agent.filler_after_s
-        if not (agent.filler_after_s and due_s and quiet_s >= due_s):
-            return False
-        voice.filler(next(self._fillers, ""))
-        return True
+            self.meter.latency.observe(now - pauses.began_at)
+            self.report(Progress(turn, "first_token", now))
+        pauses.over(words=True)
+        self.meter.characters.inc(len(piece))
+        voice.push(piece)
+        return bool(piece.strip())
 
     def _deadline(self) -> float:
         return self.context.engines.agent.first_token_s or self.context.settings.supervision.first_token_s
+
+
+class _Pauses:
+    """The model's pauses within one answer: what can be spoken in them is, or a filler.
+
+    It minds them in a task of its own: a deadline for each piece would take a task and three turns of the loop a token.
+    """
+
+    def __init__(self, settings: AgentSettings, fillers: Iterator[str], voice: _Phrases) -> None:
+        self.words_came = False
+        self.began_at = self._last_at = self._quiet_from = time.monotonic()
+        self._settings = settings
+        self._fillers = fillers
+        self._voice = voice
+
+    def over(self, *, words: bool = False) -> None:
+        """A piece came."""
+        self._last_at = self._quiet_from = time.monotonic()
+        self.words_came |= words
+
+    async def mind(self) -> None:
+        """Until it is cancelled."""
+        quiet_s = 0.0
+        while True:
+            await asyncio.sleep(TOKEN_STALL_S - quiet_s % TOKEN_STALL_S)
+            now = time.monotonic()
+            quiet_s = now - self._last_at
+            if quiet_s >= TOKEN_STALL_S:
+                self._speak(now)
+
+    def _speak(self, now: float) -> None:
+        if self.words_came:
+            self._voice.stalled()
+        due_s = self._settings.filler_again_s if self._voice.has_begun else self._settings.filler_after_s
+        if self._settings.filler_after_s and due_s and now - self._quiet_from >= due_s:
+            self._voice.filler(next(self._fillers, ""))
+            self._quiet_from = now
 
 
 def _mail_for(control: EndCall | TransferCall | PressKeys | HoldCall | TakeMessage) -> Any:
