@@ -18,23 +18,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import pykka
 from pykka import messages as pykka_messages
 from pykka._envelope import Envelope
 
-_SLICE, _SLICE_S = 64, 0.002
-"""Messages handled, and seconds, before other callbacks of the loop get their turn: most take 15 µs, but one that asks
-the voice detector takes 300, and one that looks for an echo 1,000. By number alone a slice of 30 calls took up to
-39 ms, in which no packet left."""
-
-_LONGEST_SLICES = 3
-"""A slice is as long as what else the loop did since the one before, up to so many: 6 ms. Else a loop with 200 sockets
-to read gives mail a quarter of its time, and when that is too little, mail waits for seconds (p50 0.5 s at 200 media
-streams that ask nine questions a second) while packets leave in time."""
+from openclaw_actors.actors.run_queue import RunQueue
 
 _AT_ONCE = 4
 """Messages of one actor, before others of the same slice get their turn."""
@@ -97,24 +88,41 @@ class LoopFuture(pykka.ThreadingFuture[Any]):
         return self.get(timeout=0)
 
 
+class Wake(Protocol):
+    """What a mailbox calls when mail has come."""
+
+    def __call__(self, *, urgent: bool) -> None:
+        """Tell the owner."""
+
+
 class Mailbox:
     """An actor's inbox. ``put`` may be called from any thread; a burst wakes the owner once."""
 
-    __slots__ = ("_count", "_wake", "deepest", "items", "sampled")
+    __slots__ = ("_count", "_patient", "_wake", "deepest", "items", "sampled")
 
     def __init__(self) -> None:
         self.items: deque[Envelope[Any]] = deque()
         """What waits, oldest first; always the same object. For the owner."""
-        self._wake: Callable[[], None] | None = None
+        self._wake: Wake | None = None
+        self._patient: frozenset[type] = frozenset()
         self._count = 0
         self.sampled: tuple[Envelope[Any], float] | None = None
         self.deepest = 0
 
-    def bind(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` at each put from now on, and now when mail waits."""
-        self._wake = wake
+    def bind(self, wake: Wake, patient: frozenset[type] = frozenset()) -> None:
+        """Call ``wake`` at each put from now on, and now when mail waits.
+
+        Args:
+            wake: told whether what has come is urgent.
+            patient: the types of message that are not.
+        """
+        self._wake, self._patient = wake, patient
         if self.items:
-            wake()
+            wake(urgent=self.is_urgent())
+
+    def is_urgent(self) -> bool:
+        """Whether a message waits that is not patient."""
+        return any(type(envelope.message) not in self._patient for envelope in self.items)
 
     def release(self) -> None:
         """Let go of the owner, who has ended."""
@@ -127,7 +135,7 @@ class Mailbox:
         if self._count % _SAMPLE == 0 and self.sampled is None:
             self.sampled = (envelope, time.monotonic())
         if self._wake is not None:
-            self._wake()
+            self._wake(urgent=type(envelope.message) not in self._patient)
 
     def get(self) -> Envelope[Any]:
         """The oldest envelope. Raises IndexError when there is none."""
@@ -151,54 +159,6 @@ class Mailbox:
         return told
 
 
-class _RunQueue:
-    """The actors of a loop that have mail, in the order in which it came: one callback of the loop serves them all.
-
-    Who is told something by one of them is served in the same callback. So a frame that goes through two actors takes
-    one turn of the loop in place of two.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.thread = threading.get_ident()
-        self._loop = loop
-        self._ready: deque[LoopActor] = deque()
-        self._scheduled = False
-        self._left_at: float | None = None
-        """When a slice ended that left mail behind; None: the last one took it all."""
-
-    def wake(self, actor: LoopActor) -> None:
-        """This actor has mail. From any thread."""
-        if actor._life_armed:  # noqa: SLF001 - this file's own
-            return
-        actor._life_armed = True  # noqa: SLF001 - this file's own
-        if threading.get_ident() == self.thread:
-            self._add(actor)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._add, actor)
-
-    def _add(self, actor: LoopActor) -> None:
-        self._ready.append(actor)
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._run)
-
-    def _run(self) -> None:
-        ready, now = self._ready, time.monotonic()
-        others_s = 0.0 if self._left_at is None else now - self._left_at
-        fair = min(max(1.0, others_s / _SLICE_S), _LONGEST_SLICES)
-        left, until = _SLICE * fair, now + _SLICE_S * fair
-        try:
-            while ready and left > 0 and now < until:
-                actor = ready.popleft()
-                left -= actor._life_context.run(actor._life_drain)  # noqa: SLF001 - this file's own
-                now = time.monotonic()
-        finally:
-            self._scheduled = bool(ready)
-            self._left_at = now if ready else None
-            if ready:
-                self._loop.call_soon(self._run)
-
-
 class LoopActor(pykka.Actor):
     """A pykka actor that lives on the event loop.
 
@@ -206,13 +166,16 @@ class LoopActor(pykka.Actor):
     an owned task, or killed. Its own state is named ``_life_*`` to leave all other names to its subclasses.
     """
 
-    _home: ClassVar[tuple[asyncio.AbstractEventLoop, _RunQueue] | None] = None
+    _home: ClassVar[tuple[asyncio.AbstractEventLoop, RunQueue] | None] = None
+
+    patient: ClassVar[frozenset[type]] = frozenset()
+    """Types of message of which there are many: other actors' mail is handled before them."""
 
     @staticmethod
     def live_here() -> None:
         """Host every LoopActor that starts from now on on the running loop. Call once a process, on its thread."""
         loop = asyncio.get_running_loop()
-        LoopActor._home = (loop, _RunQueue(loop))
+        LoopActor._home = (loop, RunQueue(loop))
 
     # --- pykka's extension points -----------------------------------------------------------------
 
@@ -229,13 +192,13 @@ class LoopActor(pykka.Actor):
             raise RuntimeError("no loop hosts actors yet: call LoopActor.live_here() on the loop first")
         self._loop, self._life_queue = LoopActor._home
         self._life_mailbox = cast("Mailbox", self.actor_inbox)
-        self._life_armed = False
         self._life_ended = False
         self._life_watchers: list[asyncio.Future[None]] = []
         self._life_reason: BaseException | None = None
         self._life_tasks: set[asyncio.Task[Any]] = set()
         # Its own, and empty: what is bound for the logs of whoever starts it, or sends it mail, is not of its work.
         self._life_context = contextvars.Context()
+        self._life_reader = self._life_queue.reader(self._life_drain, self._life_context)
         if threading.get_ident() == self._life_queue.thread:
             self._life_context.run(self._life_begin)
         else:
@@ -248,13 +211,10 @@ class LoopActor(pykka.Actor):
         if self.actor_stopped.is_set():
             self._life_end()
         else:
-            self._life_mailbox.bind(partial(self._life_queue.wake, self))
+            self._life_mailbox.bind(self._life_reader.wake, self.patient)
 
     def _life_drain(self) -> int:
         """Handle a few messages; returns how many."""
-        self._life_armed = False
-        if self._life_ended:
-            return 0
         mailbox, is_stopped = self._life_mailbox, self.actor_stopped.is_set
         waiting = mailbox.items
         mailbox.deepest = max(mailbox.deepest, len(waiting))
@@ -266,7 +226,7 @@ class LoopActor(pykka.Actor):
                 self._life_end()
                 return handled
         if waiting:
-            self._life_queue.wake(self)
+            self._life_reader.wake(urgent=mailbox.is_urgent())
         return handled
 
     def _life_handle(self, envelope: Envelope[Any]) -> None:
@@ -323,6 +283,7 @@ class LoopActor(pykka.Actor):
             task.cancel()
         unread = self._life_mailbox.withdraw()
         self._life_mailbox.release()
+        self._life_reader.retire()
         self._actor_loop_teardown()
         for watcher in self._life_watchers:
             if not watcher.done():

@@ -85,6 +85,8 @@ class MessageBook(Protocol):
 class MessageTaker(LoopActor):
     """One such call. The Switchboard starts it in place of a Call and hears its end."""
 
+    patient = frozenset({AudioIn})
+
     def __init__(
         self, spec: CallSpec, settings: Settings, hub: EventHub, book: MessageBook, switchboard: pykka.ActorRef[Any]
     ) -> None:

@@ -119,6 +119,7 @@ class StageActor(LoopActor):
     """One stage of one call, in one incarnation."""
 
     stage: ClassVar[Stage]
+    patient = frozenset({AudioIn})
 
     def __init__(self, context: CallContext, incarnation: int) -> None:
         super().__init__()

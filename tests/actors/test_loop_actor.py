@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import Any
 
 import pykka
@@ -327,71 +326,6 @@ async def test_a_stop_can_be_awaited_and_comes_in_its_turn():
     await asyncio.wait_for(stop(ref), TIMEOUT)
 
 
-async def test_a_long_mailbox_leaves_the_loop_its_turns():
-    ref, actor = await start()
-    turns = 0
-
-    def turn():
-        nonlocal turns
-        turns += 1
-        if len(actor.seen) < 1000:
-            asyncio.get_running_loop().call_soon(turn)
-
-    for number in range(1000):
-        ref.tell(number)
-    asyncio.get_running_loop().call_soon(turn)
-    await ref.ask("end", block=False)
-    assert turns >= 1000 / 64 - 1
-
-
-class Slow(Life):
-    """Works for a millisecond on each message."""
-
-    def on_receive(self, message):
-        until = time.monotonic() + 0.001
-        while time.monotonic() < until:
-            pass
-        self.seen.append(message)
-
-
-async def test_slow_messages_of_many_actors_leave_the_loop_its_turns():
-    refs = [Slow.start() for _ in range(10)]
-    for number in range(10):
-        for ref in refs:
-            ref.tell(number)
-    turns = 0
-    async with asyncio.timeout(TIMEOUT):
-        while refs[-1]._actor_weakref().seen[-1:] != [9]:
-            turns += 1
-            await asyncio.sleep(0)
-    assert turns >= 10 * 10 / 8
-
-
-async def test_a_loop_with_much_else_to_do_does_as_much_for_mail():
-    """6 ms of other work a turn, and 100 ms of mail: by slices of 2 ms that would take 50 turns."""
-    loop, turns, over = asyncio.get_running_loop(), 0, False
-
-    def work() -> None:
-        nonlocal turns
-        if over:
-            return
-        turns += 1
-        until = time.monotonic() + 0.006
-        while time.monotonic() < until:
-            pass
-        loop.call_soon(work)
-
-    refs = [Slow.start() for _ in range(10)]
-    for number in range(10):
-        for ref in refs:
-            ref.tell(number)
-    loop.call_soon(work)
-    async with asyncio.timeout(TIMEOUT):
-        await asyncio.gather(*(ref.ask("end", block=False) for ref in refs))
-    over = True
-    assert turns < 35
-
-
 class Passing(Life):
     """Passes numbers on, counted down."""
 
@@ -424,7 +358,7 @@ async def test_actors_that_keep_telling_each_other_leave_the_loop_its_turns():
     while one.seen[-1:] != [0]:
         turns += 1
         await asyncio.sleep(0)
-    assert turns >= 1000 / 64
+    assert turns >= 1000 / 32
 
 
 async def test_an_actor_killed_by_the_one_before_it_handles_nothing():

@@ -67,7 +67,7 @@ def strike(actor: StageActor, fault: Fault, message: str = "") -> None:
             actor.stop()
         case "deaf":
             mailbox: Any = actor.actor_inbox
-            mailbox.bind(lambda: _keep(actor))
+            mailbox.bind(lambda **_: _keep(actor))
         case "raise":
             _poison(actor, message)
         case _:

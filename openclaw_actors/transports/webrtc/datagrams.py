@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from openclaw_actors.observability.logs import outside
 
-_SLICE_S = 0.002
+_SLICE_S = 0.001
 """Before other callbacks of the loop get their turn: ten to twenty datagrams."""
 
 _AT_ONCE = 8
