@@ -54,13 +54,11 @@ class Transport(StageActor):
         self.count(frame)
 
     def _resume(self, message: ResumePlayout) -> None:
-        """Encode the rest of the phrase anew: a decoder that heard silence in between would click on the old one."""
+        """The voice goes on, in a new encode."""
         playout, memory = self.context.playout, self.context.memory
         if playout.pause_number != message.pause:
             return
-        rest = playout.rest()
-        if rest is not None and rest.turn == message.turn:
-            playout.replace_rest(rest, PhraseEncoder(playout.codec, playout.codec.pcm_rate))
+        playout.renew(message.turn, PhraseEncoder(playout.codec, playout.codec.pcm_rate))
         playout.resume(message.pause)
         if memory.resume_owed == message:
             memory.resume_owed = None

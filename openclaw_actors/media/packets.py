@@ -142,11 +142,12 @@ class PacketQueue:
 
     __slots__ = ("_at", "_count", "_parts")
 
-    def __init__(self) -> None:
+    def __init__(self, packets: Sequence[bytes] = ()) -> None:
         self._parts: deque[Sequence[bytes]] = deque()
         self._at = 0
         """Of the first part, so many are taken."""
         self._count = 0
+        self.extend(packets)
 
     def __len__(self) -> int:
         return self._count
@@ -159,37 +160,19 @@ class PacketQueue:
 
     def popleft(self) -> bytes:
         """Take the first. Raises IndexError when there is none."""
-        packet = self._parts[0][self._at]
-        self._skip(1)
+        part = self._parts[0]
+        packet = part[self._at]
+        self._at += 1
+        self._count -= 1
+        if self._at == len(part):
+            self._parts.popleft()
+            self._at = 0
         return packet
 
     def appendleft(self, packet: bytes) -> None:
         """Put one before all others."""
-        self._prepend((packet,))
-
-    def replace_first(self, count: int, packets: Sequence[bytes]) -> None:
-        """Put ``packets`` in the place of the first ``count``, as many as those are, unless nothing is behind them."""
-        left = count
-        while left and self._parts:
-            left -= self._skip(left)
-        self._prepend(packets[:count] if self._count else packets)
-
-    def _prepend(self, packets: Sequence[bytes]) -> None:
-        if not packets:
-            return
         if self._at:
             self._parts[0] = self._parts[0][self._at :]
             self._at = 0
-        self._parts.appendleft(packets)
-        self._count += len(packets)
-
-    def _skip(self, count: int) -> int:
-        """Leave out so many of the first part, or all of it; how many it were."""
-        part = self._parts[0]
-        count = min(count, len(part) - self._at)
-        self._at += count
-        self._count -= count
-        if self._at == len(part):
-            self._parts.popleft()
-            self._at = 0
-        return count
+        self._parts.appendleft((packet,))
+        self._count += 1

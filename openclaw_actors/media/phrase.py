@@ -57,15 +57,6 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """The part of a paused phrase that was not played: PCM at the codec's rate."""
-
-    turn: int
-    index: int
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """A packet in the far end's buffer, and what it is of: a phrase, a clip, or (neither) the music of a hold."""
 

@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable
 
 from openclaw_actors.media.codecs import Codec, PhraseEncoder
-from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Rest, Sent
+from openclaw_actors.media.packets import PacketQueue
+from openclaw_actors.media.phrase import PACKET_S, FarBuffer, Phrase, Sent
 from openclaw_actors.media.sent_voice import SentVoice
 from openclaw_actors.media.taps import Taps
 from openclaw_actors.messages import Speech, Spoken, VoiceStarted
 from openclaw_actors.observability import metrics
 
-__all__ = ["PACKET_S", "FarBuffer", "Playout", "Rest"]
+__all__ = ["PACKET_S", "FarBuffer", "Playout"]
 
 
 class Playout:
@@ -212,24 +213,23 @@ class Playout:
     def _held(self, phrase: Phrase) -> bool:
         return self.paused or self._hold is not None or phrase.turn != self.released
 
-    def rest(self) -> Rest | None:
-        """What the phrase in play has left, for a new encode; None when nothing was begun."""
-        if not self._queue:
-            return None
-        phrase = self._queue[0]
-        if not phrase.played or not phrase.packets:
-            return None
-        return Rest(phrase.turn, phrase.index, bytes(phrase.pcm[phrase.played * self._packet_bytes :]))
+    def _broken_off(self) -> Phrase | None:
+        """The phrase of which the caller has heard a part, and some is left."""
+        phrase = self._queue[0] if self._queue else None
+        return phrase if phrase and phrase.played and phrase.packets else None
 
-    def replace_rest(self, rest: Rest, encoder: PhraseEncoder) -> None:
-        """Play the packets that ``encoder`` makes of ``rest``, and of all that is still to arrive of its phrase."""
-        if not self._queue:
-            return
-        phrase = self._queue[0]
-        if (phrase.turn, phrase.index) != (rest.turn, rest.index):
+    def renew(self, turn: int, encoder: PhraseEncoder) -> None:
+        """What is left of a phrase of this turn that was broken off is played as ``encoder`` makes it.
+
+        So is what is still to arrive of it. The decoder heard something else in between: on the old encoder's packets
+        it would click.
+        """
+        phrase = self._broken_off()
+        if phrase is None or phrase.turn != turn:
             return
         phrase.encoder = encoder
-        phrase.packets.replace_first(len(rest.pcm) // self._packet_bytes, encoder.encode(rest.pcm).packets)
+        left = bytes(phrase.pcm[phrase.played * self._packet_bytes :])
+        phrase.packets = PacketQueue(encoder.encode(left).packets)
         self._separate = True
 
     def drop_rest(self, turn: int, index: int) -> None:
@@ -291,7 +291,7 @@ class Playout:
     def unhold(self) -> int:
         """End the hold; the turn whose phrase it broke off, 0 if none.
 
-        That turn is left paused: its rest needs a new encode (see `rest`), as the decoder has heard something else.
+        That turn is left paused: what is left of it needs a new encode (see `renew`).
         """
         if self._hold is None:
             return 0
@@ -299,11 +299,11 @@ class Playout:
         self._hold = None
         self._separate = True
         self._more()
-        rest = self.rest()
-        if rest is None or self.paused:
+        phrase = self._broken_off()
+        if phrase is None or self.paused:
             return 0
         self.pause()
-        return rest.turn
+        return phrase.turn
 
     def play_clip(self, packets: tuple[bytes, ...]) -> None:
         """Play ready packets at once, before everything else: the apology that needs no stage."""

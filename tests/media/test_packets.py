@@ -159,36 +159,3 @@ def test_what_is_taken_back_comes_first_again(run):
         queue.appendleft(packet)
     assert len(queue) == 3
     assert taken(queue) == [b"AA", b"BB", b"CC"]
-
-
-@pytest.mark.parametrize(
-    ("before", "new", "after"),
-    [
-        (2, "XY", "XYCDxy"),
-        (3, "XYZ", "XYZDxy"),
-        (5, "VWXYZ", "VWXYZy"),
-        (6, "UVWXYZ", "UVWXYZ"),
-        (6, "UVWXYZ!", "UVWXYZ!"),
-        (9, "UVW", "UVW"),
-        (2, "XY!", "XYCDxy"),
-        (0, "", "ABCDxy"),
-    ],
-)
-def test_the_first_can_be_replaced(before: int, new: str, after: str):
-    queue = PacketQueue()
-    queue.extend(PacketRun(bytes.upper, 1, SILENCE).push(b".abcd"))
-    queue.popleft()
-    queue.extend((b"x", b"y"))
-    queue.replace_first(before, tuple(letter.encode() for letter in new))
-    assert len(queue) == len(after)
-    assert b"".join(taken(queue)).decode() == after
-
-
-def test_what_is_left_out_is_never_encoded():
-    letters = Letters()
-    queue = PacketQueue()
-    queue.extend(PacketRun(letters, 1, SILENCE).push(b"abcdef"))
-    queue.popleft()
-    queue.replace_first(5, (b"x",))
-    assert taken(queue) == [b"x"]
-    assert letters.heard == [b"a"]

@@ -106,15 +106,12 @@ def test_a_late_end_of_an_earlier_pause_ends_nothing(playout):
 
 def test_the_rest_of_a_paused_phrase_is_played_in_its_new_encode_after_one_silent_packet(playout):
     playout.release(1)
-    playout.add(speech(1, 0, [b"a", b"b", b"c"], ends=False))
+    playout.add(speech(1, 0, [b"a", b"b", b"c"]))
     play(playout, 1)
     pause = playout.pause()
-    rest = playout.rest()
-    assert len(rest.pcm) == 2 * len(PCM)
-    playout.add(speech(1, 0, [b"d"]))
-    playout.replace_rest(rest, NewEncode(OPUS, "BC"))
+    playout.renew(1, NewEncode(OPUS, "BC"))
     playout.resume(pause)
-    assert play(playout, 4) == [SILENCE, b"B", b"C", b"d"]
+    assert play(playout, 3) == [SILENCE, b"B", b"C"]
     assert playout.take()[-1] == Spoken(1, 0, "hello there", ends_turn=False)
 
 
@@ -124,7 +121,7 @@ def test_what_arrives_after_a_pause_is_of_the_new_encode_too_and_the_next_phrase
     playout.add(speech(1, 0, [b"a", b"b"], ends=False))
     play(playout, 1)
     pause = playout.pause()
-    playout.replace_rest(playout.rest(), NewEncode(OPUS, "BCD"))
+    playout.renew(1, NewEncode(OPUS, "BCD"))
     playout.resume(pause)
     playout.add(speech(1, 0, [b"c"], ends=False))
     playout.add(speech(1, 0, [b"d"]))
@@ -242,9 +239,7 @@ def test_a_phrase_that_a_hold_broke_off_waits_for_its_new_encode(playout):
     assert play(playout, 2) == [b"x", b"x"]
     assert playout.unhold() == 1
     assert play(playout, 2) == [SILENCE] * 2
-    rest = playout.rest()
-    assert len(rest.pcm) == 2 * len(PCM)
-    playout.replace_rest(rest, NewEncode(OPUS, "BC"))
+    playout.renew(1, NewEncode(OPUS, "BC"))
     playout.resume(playout.pause_number)
     assert heard(playout, 4) == [b"B", b"C"]
 

@@ -97,9 +97,7 @@ def test_a_pause_takes_back_what_was_not_heard_and_goes_on_there(far):
     far.play(1)
     pause = far.playout.pause()
     assert (far.clears, far.fill(9)) == (1, [])
-    rest = far.playout.rest()
-    assert len(rest.pcm) == 3 * len(PCM)
-    far.playout.replace_rest(rest, NewEncode(PCMU, "BCD"))
+    far.playout.renew(1, NewEncode(PCMU, "BCD"))
     far.playout.resume(pause)
     assert far.fill(9) == [b"B", b"C", b"D"]
     far.play(3)
