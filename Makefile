@@ -62,7 +62,7 @@ bench: $(VENV)/.test  ## end of speech to voice, barge-in to silence, callers cu
 	$(BIN)/python -m tests.load.start_up
 	$(BIN)/python -m tests.load.frame_budget
 
-bench-peers: $(VENV)/.test  ## how many calls a core holds, and Pipecat beside it, installed for it: build/density.md and .svg
+bench-peers: $(VENV)/.test  ## how many calls a core holds, Pipecat and FastRTC beside it, installed for it: build/density.md and .svg
 	$(BIN)/python -m tests.load.density --peers
 
 wer: $(VENV)/.test  ## word errors of the recognisers, stability of partials, twelve callers at once: build/wer.md

@@ -4,7 +4,7 @@ The host has one core to itself, the callers and the stub providers another: wha
 host. Each level has a fresh host, so that memory is that of its calls alone. A level whose callers were late is void.
 The callers come one by one over a round of their conversation, as people do who know nothing of each other;
 ``--ramp 1`` lets them all ask within a second, in chorus. With ``--peers`` the smaller levels are measured on Pipecat
-too, in turn with ours, and the ratio stands below.
+and FastRTC too, in turn with ours, and the ratio stands below each.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ from openclaw_actors.testkit.load import LoadPlan
 from openclaw_actors.testkit.load_report import LoadReport
 from openclaw_actors.testkit.load_target import ProcessTarget
 from tests.load.density_picture import draw
-from tests.load.pipecat_host import install, pipecat
+from tests.load.peer_hosts import PEERS, Peer
 from tests.load.stalls import Stall, less_stalls, own_stalls, witnessed
 from tests.load.stubs import CONFIG, pin, stub_process
 from tests.load.turn_latency import measure, speech
 
 LEVELS = (1, 3, 6, 12, 20, 30, 40)
-PEER_LEVELS = (1, 3, 6)
-"""Pipecat takes a sixth to a quarter of a core a call here: with six it has no core left."""
 TURN_GROWTH, BARGE_IN_MS, GAP_MS = 1.2, 300.0, 60.0
 """What a level must keep to be held: turn p95 within 20 % of one call's, barge-in p95, no longer gap of the host's."""
 LEAST_ROUNDS = 6
@@ -79,12 +77,12 @@ async def ours(stub: str, plan: LoadPlan) -> Level:
         return await under_load("ours", ready_s, host.url, host.pid, plan)
 
 
-async def theirs(stub: str, plan: LoadPlan) -> Level:
-    """The same on Pipecat."""
+async def theirs(peer: Peer, stub: str, plan: LoadPlan) -> Level:
+    """The same on another's."""
     began = time.monotonic()
-    async with pipecat(stub) as (url, pid):
+    async with peer.running(stub) as (url, pid):
         ready_s = time.monotonic() - began
-        return await under_load("Pipecat", ready_s, url, pid, plan)
+        return await under_load(peer.name, ready_s, url, pid, plan)
 
 
 async def under_load(name: str, ready_s: float, url: str, pid: int, plan: LoadPlan) -> Level:
@@ -97,7 +95,7 @@ async def under_load(name: str, ready_s: float, url: str, pid: int, plan: LoadPl
     return Level(name, ready_s, idle, report, (*host, *callers, *late))
 
 
-async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) -> list[Level]:
+async def run(levels: Sequence[int], turns: int, ramp_s: float, peers: Sequence[Peer]) -> list[Level]:
     """All levels, each on its own host."""
     question, objection = speech()
     pin(os.getpid(), 1)  # the stubs, which are started by this process, inherit it; hosts are moved
@@ -107,8 +105,8 @@ async def run(levels: Sequence[int], turns: int, ramp_s: float, *, peers: bool) 
             plan = LoadPlan(question, objection, calls, max(turns, ceil(LEAST_ROUNDS / calls)), ramp_s=ramp_s)
             found.append(await ours(stub, plan))
             sys.stderr.write(row(found[-1]) + "\n")
-            if peers and calls in PEER_LEVELS:
-                found.append(await theirs(stub, plan))
+            for peer in (each for each in peers if calls in each.levels):
+                found.append(await theirs(peer, stub, plan))
                 sys.stderr.write(row(found[-1]) + "\n")
     return found
 
@@ -144,12 +142,15 @@ def row(level: Level) -> str:
 
 
 def table(levels: Sequence[Level]) -> str:
-    """Markdown, with the ratio below each pair, and how many calls are held."""
+    """Markdown, with the ratio to ours below each of another's, and how many calls are held."""
     lines = [f"| {HEADINGS} |", "|---" * len(HEADINGS.split(" | ")) + "|"]
-    for before, level in zip([None, *levels], levels, strict=False):
+    own = levels[0]
+    for level in levels:
         lines.append(row(level))
-        if before is not None and level.host != "ours":
-            a, b = before.report, level.report
+        if level.host == "ours":
+            own = level
+        else:
+            a, b = own.report, level.report
             lines.append(
                 f"| {level.host} takes | {a.calls} | | {b.turn.p50 / a.turn.p50:.1f} times | "
                 f"{b.barge_in.p50 / a.barge_in.p50:.1f} times | | "
@@ -177,12 +178,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, nargs="+", default=LEVELS)
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--ramp", type=float, default=ROUND_S, help="seconds over which the callers come")
-    parser.add_argument("--peers", action="store_true", help="Pipecat beside it, installed for it")
+    parser.add_argument("--peers", action="store_true", help="Pipecat and FastRTC beside it, installed for it")
     options = parser.parse_args(argv)
-    version = install() if options.peers else ""
+    peers = PEERS if options.peers else ()
+    versions = "".join(f" {peer.name} is {peer.install()}." for peer in peers)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        levels = runner.run(run(options.calls, options.turns, options.ramp, peers=options.peers))
-    text = table(levels) + (f" Pipecat is {version}." if version else "") + "\n"
+        levels = runner.run(run(options.calls, options.turns, options.ramp, peers))
+    text = f"{table(levels)}{versions}\n"
     store(levels, text)
     sys.stdout.write(text)
     return 2 if any(level.report.void for level in levels if level.host == "ours") else 0

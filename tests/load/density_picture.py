@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 Row = Mapping[str, Any]
 """``Level.as_dict()``."""
 
-_COLOURS = {"ours": "#2563eb", "Pipecat": "#ea580c"}
+_COLOURS = {"ours": "#2563eb", "Pipecat": "#ea580c", "FastRTC": "#16a34a"}
 
 
 def draw(rows: Sequence[Row], turn_limit_ms: float, barge_in_limit_ms: float, path: Path) -> None:

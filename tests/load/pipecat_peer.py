@@ -1,4 +1,4 @@
-"""Pipecat on the benchmarks' stubs, with our signalling; ``pipecat_host.py`` runs it, in a venv of its own.
+"""Pipecat on the benchmarks' stubs, with our signalling; ``peer_hosts.py`` runs it, in a venv of its own.
 
 Its own services and transport, Silero, its VAD's turn end with no time-out behind it: the fastest that it offers
 without a model of turns. The recogniser's stated latency is the stub's, so that nothing is waited for in vain.
@@ -102,7 +102,7 @@ async def main() -> None:
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.05)
-    sys.stdout.write(f"Pipecat: http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}\n")
+    sys.stdout.write(f"serves: http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     server.should_exit = True

@@ -1,8 +1,9 @@
 """When the machine itself stood still, or the callers did: witnesses that wait for 5 ms again and again.
 
 One on a core, ahead of everything else that runs there, comes late not for what a host does on the same core, but
-because the machine did not run that core: what it runs on has other guests. One on the callers' loop comes late when
-they are late to look at what has arrived.
+because the machine did not run that core: what it runs on has other guests. It also does a fixed piece of work each
+time, and where that takes many times as long as it mostly does, the machine ran that core as much slower. One on the
+callers' loop comes late when they are late to look at what has arrived.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
+from statistics import median
 from threading import Thread
 from typing import NamedTuple
 
@@ -20,9 +23,16 @@ WAIT_S = 0.005
 LATE_S = 0.005
 """From which lateness on it counts."""
 
+_WORK = range(300)
+"""To be added up: some 10 µs."""
+
+_SLOW = 4
+"""Times as long as the median, from which on the machine was slow. A core that does nothing else takes 11 to 14 times
+as long for 20 ms about once a second here."""
+
 
 class Stall(NamedTuple):
-    """``ended_at``: monotonic seconds, which all processes of a machine share."""
+    """So much time was lost. ``ended_at``: monotonic seconds, which all processes of a machine share."""
 
     ended_at: float
     seconds: float
@@ -74,6 +84,23 @@ def less_stalls(ended_at: float, seconds: float, stalls: Sequence[Stall]) -> flo
     return left
 
 
+class Work(NamedTuple):
+    """The fixed piece, once: when it began, and the seconds that it took."""
+
+    began_at: float
+    seconds: float
+
+
+def slow_moments(works: Sequence[Work]) -> list[Stall]:
+    """What was lost between two pieces of work where the second took many times as long as most do."""
+    usual = median(work.seconds for work in works) if works else 0.0
+    return [
+        Stall(work.began_at, min(WAIT_S, work.began_at - before.began_at) * (1 - usual / work.seconds))
+        for before, work in pairwise(works)
+        if work.seconds >= _SLOW * usual
+    ]
+
+
 def watch(core: int) -> None:
     """Until standard input ends."""
     ended: list[str] = []
@@ -84,6 +111,7 @@ def watch(core: int) -> None:
     except (AttributeError, OSError):
         return
     stalls: list[Stall] = []
+    works: list[Work] = []
     due = time.monotonic()
     while not ended:
         due += WAIT_S
@@ -92,7 +120,9 @@ def watch(core: int) -> None:
         if now - due >= LATE_S:
             stalls.append(Stall(now, now - due))
         due = max(due, now)
-    for stall in stalls:
+        sum(_WORK)
+        works.append(Work(now, time.monotonic() - now))
+    for stall in (*stalls, *slow_moments(works)):
         sys.stdout.write(f"{stall.ended_at} {stall.seconds}\n")
 
 

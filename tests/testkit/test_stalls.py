@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.load.stalls import LATE_S, Stall, less_stalls, own_stalls
+from tests.load.stalls import LATE_S, Stall, Work, less_stalls, own_stalls, slow_moments
 
 
 def test_stalls_are_taken_out_of_a_gap_each_moment_once():
@@ -30,3 +30,22 @@ async def test_a_loop_that_stands_still_is_seen():
     longest = max(stalls, key=lambda stall: stall.seconds)
     assert longest.seconds >= 0.1 - 2 * LATE_S
     assert longest.ended_at <= time.monotonic()
+
+
+def test_a_moment_in_which_work_takes_many_times_as_long_is_time_lost():
+    works = [Work(0.005 * number, 10e-6) for number in range(20)]
+    works[7] = Work(0.035, 100e-6)
+    works[8] = Work(0.040, 39e-6)
+    (lost,) = slow_moments(works)
+    assert lost == pytest.approx(Stall(0.035, 0.0045))
+
+
+def test_no_more_is_lost_than_goes_by_between_two_pieces_of_work():
+    """The first after a stall, which is told as that."""
+    works = [Work(at, took) for at, took in ((0.0, 10e-6), (0.1, 100e-6), (0.101, 100e-6))]
+    works += [Work(0.11 + 0.005 * number, 10e-6) for number in range(5)]
+    assert [lost.seconds for lost in slow_moments(works)] == pytest.approx([0.0045, 0.0009])
+
+
+def test_nothing_is_slow_where_nothing_was_done():
+    assert slow_moments([]) == []
