@@ -83,6 +83,7 @@ class Peer:
 PIPECAT = Peer("Pipecat", "pipecat-ai", (("pipecat-ai[webrtc,silero,openai,runner]",),), (1, 3, 6))
 """It takes a sixth to a quarter of a core a call here: with six it has no core left."""
 
-FASTRTC = Peer("FastRTC", "fastrtc", (("fastrtc[vad]", "openai"), ("--no-deps", "silero-vad")), (1, 3, 6))
+FASTRTC = Peer("FastRTC", "fastrtc", (("fastrtc[vad]", "openai"), ("--no-deps", "silero-vad")), (1,))
+"""It asks a handler for sound again and again without a pause, by a thread: one call takes a whole core."""
 
 PEERS = (PIPECAT, FASTRTC)
