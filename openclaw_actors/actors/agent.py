@@ -51,6 +51,12 @@ from openclaw_actors.turns.spoken_form import spoken_form
 TOKEN_STALL_S = 0.15
 """A model that pauses so long has its first words spoken already."""
 
+_LEAST_S = 0.001
+"""uvloop counts whole milliseconds: a timer may fire by so much too soon, and one that is due in less would at once."""
+
+_BUSY_S = 0.001
+"""A model may have sent much at once: others have their turn after so long."""
+
 RETRY_S = (0.0, 0.25, 0.5, 1.0)
 """Pauses before a question that never reached its server is sent again: a proxy that reloads is back within them, and
 the caller has waited for no more than the filler. Another passing fault is tried once more, at once."""
@@ -66,6 +72,8 @@ class Agent(StageActor):
         self._turn = 0
         self._fillers = itertools.cycle(self.context.settings.agent.fillers)
         self._reply: asyncio.Task[None] | None = None
+        self._minder: asyncio.Task[None] | None = None
+        """Minds that reply's pauses."""
 
     def receive(self, message: Any) -> None:
         """Questions."""
@@ -83,9 +91,10 @@ class Agent(StageActor):
                 super().receive(message)
 
     def _cancel(self) -> None:
-        if self._reply is not None:
-            self._reply.cancel()
-            self._reply = None
+        for task in (self._reply, self._minder):
+            if task is not None:
+                task.cancel()
+        self._reply = self._minder = None
 
     async def _answer(self, ask: Ask) -> None:
         context = self.context
@@ -134,14 +143,19 @@ class Agent(StageActor):
         """Engine to phrases, under deadlines: the first word's, then the same between any two."""
         name, deadline = self.context.engines.agent.name, self._deadline()
         pauses = _Pauses(self.context.settings.agent, self._fillers, voice)
-        minder = self.spawn(pauses.mind())
+        minder = self._minder = self.spawn(pauses.mind())
         try:
             async with asyncio.timeout(deadline) as limit:
-                answered = False
+                answered, busy_from = False, time.monotonic()
                 async for piece in reply:
+                    _end_if_cancelled()
                     limit.reschedule(self._loop.time() + deadline)
                     answered |= self._take(piece, voice, turn, pauses)
-        except TimeoutError as error:
+                    if time.monotonic() - busy_from > _BUSY_S:
+                        await asyncio.sleep(0)
+                        busy_from = time.monotonic()
+                _end_if_cancelled()
+        except Exception as error:
             if not limit.expired():
                 raise
             raise SlowEngineError(f"{name} sent nothing for {deadline:.0f} s") from error
@@ -154,7 +168,7 @@ class Agent(StageActor):
     def _take(self, piece: str | CallControl, voice: _Phrases, turn: int, pauses: _Pauses) -> bool:
         """Whether it is an answer: words, or something to be done; words that no voice can speak are one too."""
         if not isinstance(piece, str):
-            pauses.over()
+            pauses.piece_came()
             if not isinstance(piece, StayQuiet):
                 self.report(Errand(turn, _mail_for(piece)))
             return True
@@ -162,7 +176,7 @@ class Agent(StageActor):
             now = time.monotonic()
             self.meter.latency.observe(now - pauses.began_at)
             self.report(Progress(turn, "first_token", now))
-        pauses.over(words=True)
+        pauses.piece_came(words=True)
         self.meter.characters.inc(len(piece))
         voice.push(piece)
         return bool(piece.strip())
@@ -174,30 +188,36 @@ class Agent(StageActor):
 class _Pauses:
     """The model's pauses within one answer: what can be spoken in them is, or a filler.
 
-    It minds them in a task of its own: a deadline for each piece would take a task and three turns of the loop a token.
+    They are minded by one task an answer: a wait for each piece would take a task and three turns of the loop a token.
     """
 
     def __init__(self, settings: AgentSettings, fillers: Iterator[str], voice: _Phrases) -> None:
         self.words_came = False
-        self.began_at = self._last_at = self._quiet_from = time.monotonic()
+        self.began_at = time.monotonic()
+        self._last_at = self.began_at
+        """When a piece came."""
+        self._quiet_from = self.began_at
+        """When a piece came, or a filler was spoken."""
         self._settings = settings
         self._fillers = fillers
         self._voice = voice
 
-    def over(self, *, words: bool = False) -> None:
-        """A piece came."""
+    def piece_came(self, *, words: bool = False) -> None:
+        """The pause is over."""
         self._last_at = self._quiet_from = time.monotonic()
         self.words_came |= words
 
     async def mind(self) -> None:
         """Until it is cancelled."""
-        quiet_s = 0.0
+        due = self.began_at + TOKEN_STALL_S
         while True:
-            await asyncio.sleep(TOKEN_STALL_S - quiet_s % TOKEN_STALL_S)
+            await asyncio.sleep(max(_LEAST_S, due - time.monotonic()))
             now = time.monotonic()
-            quiet_s = now - self._last_at
-            if quiet_s >= TOKEN_STALL_S:
+            if now - self._last_at < TOKEN_STALL_S:
+                due = self._last_at + TOKEN_STALL_S
+            elif now >= due:
                 self._speak(now)
+                due = now + TOKEN_STALL_S
 
     def _speak(self, now: float) -> None:
         if self.words_came:
@@ -206,6 +226,13 @@ class _Pauses:
         if self._settings.filler_after_s and due_s and now - self._quiet_from >= due_s:
             self._voice.filler(next(self._fillers, ""))
             self._quiet_from = now
+
+
+def _end_if_cancelled() -> None:
+    """An engine may have swallowed the cancellation, and gone on."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _mail_for(control: EndCall | TransferCall | PressKeys | HoldCall | TakeMessage) -> Any:

@@ -96,9 +96,9 @@ class Wake(Protocol):
 
 
 class Mailbox:
-    """An actor's inbox. ``put`` may be called from any thread; a burst wakes the owner once."""
+    """An actor's inbox. ``put`` may be called from any thread."""
 
-    __slots__ = ("_count", "_patient", "_wake", "deepest", "items", "sampled")
+    __slots__ = ("_count", "_patient", "_urgent_at", "_wake", "deepest", "items", "sampled")
 
     def __init__(self) -> None:
         self.items: deque[Envelope[Any]] = deque()
@@ -106,6 +106,8 @@ class Mailbox:
         self._wake: Wake | None = None
         self._patient: frozenset[type] = frozenset()
         self._count = 0
+        self._urgent_at = 0
+        """Of all that were put, the last urgent one's number."""
         self.sampled: tuple[Envelope[Any], float] | None = None
         self.deepest = 0
 
@@ -121,8 +123,8 @@ class Mailbox:
             wake(urgent=self.is_urgent())
 
     def is_urgent(self) -> bool:
-        """Whether a message waits that is not patient."""
-        return any(type(envelope.message) not in self._patient for envelope in self.items)
+        """Whether a message waits that is not patient, or may: what was put before `bind` counts as urgent."""
+        return self._urgent_at > self._count - len(self.items)
 
     def release(self) -> None:
         """Let go of the owner, who has ended."""
@@ -132,10 +134,13 @@ class Mailbox:
         """Append; wakes the owner."""
         self.items.append(envelope)
         self._count += 1
+        urgent = type(envelope.message) not in self._patient
+        if urgent:
+            self._urgent_at = self._count
         if self._count % _SAMPLE == 0 and self.sampled is None:
             self.sampled = (envelope, time.monotonic())
         if self._wake is not None:
-            self._wake(urgent=type(envelope.message) not in self._patient)
+            self._wake(urgent=urgent)
 
     def get(self) -> Envelope[Any]:
         """The oldest envelope. Raises IndexError when there is none."""

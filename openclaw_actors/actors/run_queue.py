@@ -25,34 +25,37 @@ streams that ask nine questions a second) while packets leave in time."""
 
 
 class Reader:
-    """One actor, as the queue knows it: made by `RunQueue.reader`."""
+    """One actor, as the queue knows it: made by `RunQueue.reader`.
 
-    __slots__ = ("_context", "_drain", "_queue", "_waits")
+    It stands at most once among the urgent and once among the patient, and its mail keeps its order.
+    """
+
+    __slots__ = ("_context", "_drain", "_queue", "is_patient", "is_urgent")
 
     def __init__(self, queue: RunQueue, drain: Callable[[], int], context: Context) -> None:
         self._queue = queue
         self._drain: Callable[[], int] | None = drain
         self._context = context
-        self._waits = 0
-        """0: it has no mail; 1: it has; 2: it has some that is urgent."""
+        self.is_urgent = self.is_patient = False
+        """It stands there."""
 
     def wake(self, *, urgent: bool) -> None:
-        """It has mail, and is asked to handle some of it soon. From any thread."""
-        if self._waits > urgent:
+        """It has mail, and is asked to handle some of it soon. From any thread, after that mail is there."""
+        if self.is_urgent or (self.is_patient and not urgent):
             return
-        self._waits = 1 + urgent
+        if urgent:
+            self.is_urgent = True
+        else:
+            self.is_patient = True
         self._queue.add(self, urgent=urgent)
 
     def retire(self) -> None:
-        """Ask it no more."""
+        """Ask it no more, and let go of it."""
         self._drain = None
 
     def serve(self) -> int:
-        """Have it handle a few messages; how many. None, if it was served since: it may stand in both queues."""
-        if not self._waits or self._drain is None:
-            return 0
-        self._waits = 0
-        return self._context.run(self._drain)
+        """Have it handle a few messages; returns how many. It may have none: all were handled when it was urgent."""
+        return 0 if self._drain is None else self._context.run(self._drain)
 
 
 class RunQueue:
@@ -76,7 +79,7 @@ class RunQueue:
         """A new one.
 
         Args:
-            drain: handles a few messages and returns how many; called on the loop's thread, once after each `wake`.
+            drain: handles a few messages and returns how many, maybe none; called on the loop's thread after a `wake`.
             context: it runs in.
         """
         return Reader(self, drain, context)
@@ -95,20 +98,30 @@ class RunQueue:
             self._loop.call_soon(self._run)
 
     def _run(self) -> None:
-        urgent, patient, now = self._urgent, self._patient, time.monotonic()
+        now = time.monotonic()
         others_s = 0.0 if self._left_at is None else now - self._left_at
         fair = min(max(1.0, others_s / _SLICE_S), _LONGEST_SLICES)
         left, until = _SLICE * fair, now + _SLICE_S * fair
-        is_left_out = bool(patient)
+        none_was_patient = True
         try:
-            while (urgent or patient) and left > 0 and now < until:
-                is_left_out &= bool(urgent)
-                left -= (urgent or patient).popleft().serve()
+            while (self._urgent or self._patient) and left > 0 and now < until:
+                none_was_patient &= bool(self._urgent)
+                left -= self._serve_urgent() if self._urgent else self._serve_patient()
                 now = time.monotonic()
-            if is_left_out:  # urgent mail that never ends must not stop the rest
-                patient.popleft().serve()
+            while none_was_patient and self._patient:  # urgent mail that never ends must not stop the rest
+                none_was_patient = self._serve_patient() == 0
         finally:
-            self._scheduled = bool(urgent or patient)
+            self._scheduled = bool(self._urgent or self._patient)
             self._left_at = now if self._scheduled else None
             if self._scheduled:
                 self._loop.call_soon(self._run)
+
+    def _serve_urgent(self) -> int:
+        reader = self._urgent.popleft()
+        reader.is_urgent = False  # first: what is told from another thread meanwhile wakes it again
+        return reader.serve()
+
+    def _serve_patient(self) -> int:
+        reader = self._patient.popleft()
+        reader.is_patient = False
+        return reader.serve()

@@ -214,9 +214,9 @@ class Playout:
         return self.paused or self._hold is not None or phrase.turn != self.released
 
     def _broken_off(self) -> Phrase | None:
-        """The phrase of which the caller has heard a part, and some is left."""
+        """The phrase of which the caller has heard a part, and of which some is left or still to arrive."""
         phrase = self._queue[0] if self._queue else None
-        return phrase if phrase and phrase.played and phrase.packets else None
+        return phrase if phrase and phrase.played and (phrase.packets or not phrase.complete) else None
 
     def renew(self, turn: int, encoder: PhraseEncoder) -> None:
         """What is left of a phrase of this turn that was broken off is played as ``encoder`` makes it.

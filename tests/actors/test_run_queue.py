@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from typing import Any, NamedTuple
 
@@ -92,9 +93,12 @@ async def test_what_is_told_within_a_slice_is_urgent_too():
 
 async def test_mail_from_another_thread_is_as_urgent():
     seen, (a, b) = hearers("ab")
-    await asyncio.to_thread(lambda: (a.tell(Sound(1)), b.tell("stop")))
-    await asyncio.sleep(0)
-    assert sorted(seen) == sorted([("b", "stop"), ("a", Sound(1))])
+    thread = threading.Thread(target=lambda: (a.tell(Sound(1)), b.tell("stop")))
+    thread.start()
+    thread.join(TIMEOUT)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert seen == [("b", "stop"), ("a", Sound(1))]
 
 
 async def test_patient_mail_is_handled_however_much_is_urgent():
@@ -110,6 +114,26 @@ async def test_patient_mail_is_handled_however_much_is_urgent():
     for _ in range(20):
         await asyncio.sleep(0)
     assert [message.number for _, message in seen] == list(range(20))
+
+
+async def test_actors_whose_mail_is_of_both_kinds_do_not_hold_up_patient_mail():
+    """Each of them has been served, as one with urgent mail, when it is its turn among the patient."""
+    seen, (patient,) = hearers("p")
+    mixed = [Hearer.start([]) for _ in range(10)]
+
+    def again(ref: pykka.ActorRef[Any]) -> None:
+        ref.tell(Sound(0))
+        ref.tell("on")
+
+    for ref in mixed:
+        ref._actor_weakref().on_receive = lambda message, ref=ref: again(ref) if message == "on" else None
+        again(ref)
+    for number in range(20):
+        patient.tell(Sound(number))
+    for _ in range(60):
+        await asyncio.sleep(0)
+    assert len(seen) == 20
+    assert len(patient._actor_weakref()._life_queue._patient) <= len(mixed)
 
 
 async def test_mail_that_came_before_its_actor_was_there_is_as_urgent_as_any():
@@ -166,11 +190,11 @@ async def test_slow_messages_of_many_actors_leave_the_loop_its_turns():
         while any(actor.handled < 10 for actor in actors):
             turns += 1
             await asyncio.sleep(0)
-    assert turns >= 10 * 10 / 8
+    assert turns >= 10 * 10 / 5
 
 
 async def test_a_loop_with_much_else_to_do_does_as_much_for_mail():
-    """6 ms of other work a turn, and 100 ms of mail: by slices of 1 ms that would take 100 turns."""
+    """6 ms of other work a turn, and 100 ms of mail: by slices of 1 ms, 4 messages each, that would take 25 turns."""
     loop, turns, over = asyncio.get_running_loop(), 0, False
 
     def work() -> None:
@@ -188,4 +212,4 @@ async def test_a_loop_with_much_else_to_do_does_as_much_for_mail():
     async with asyncio.timeout(TIMEOUT):
         await asyncio.gather(*(ref.ask("end", block=False) for ref in refs))
     over = True
-    assert turns < 35
+    assert turns < 21

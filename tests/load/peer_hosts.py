@@ -47,11 +47,13 @@ class Peer:
     def install(self) -> str:
         """Its version, installed first if it is not there."""
         asked = [str(self.python), "-c", f"import importlib.metadata as m; print(m.version('{self.package}'))"]
-        if not self.python.exists() or subprocess.run(asked, capture_output=True, check=False).returncode:
+        whole = self.venv / "installed"
+        if not whole.exists():
             sys.stderr.write(f"installing {self.name} into {self.venv} (up to 0.9 GB) ...\n")
             venv.create(self.venv, with_pip=True)
             for wanted in self.installs:
                 subprocess.run([str(self.python), "-m", "pip", "install", "--quiet", *wanted], check=True)
+            whole.touch()
         return subprocess.run(asked, capture_output=True, check=True, text=True).stdout.strip()
 
     @asynccontextmanager

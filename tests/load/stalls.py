@@ -97,7 +97,7 @@ def slow_moments(works: Sequence[Work]) -> list[Stall]:
     return [
         Stall(work.began_at, min(WAIT_S, work.began_at - before.began_at) * (1 - usual / work.seconds))
         for before, work in pairwise(works)
-        if work.seconds >= _SLOW * usual
+        if work.seconds > _SLOW * usual
     ]
 
 

@@ -129,6 +129,27 @@ def test_what_arrives_after_a_pause_is_of_the_new_encode_too_and_the_next_phrase
     assert heard(playout, 6) == [b"B", b"C", b"D", b"e"]
 
 
+def test_a_phrase_of_which_all_that_came_was_heard_goes_on_in_a_new_encode_too(playout):
+    playout.release(1)
+    playout.add(speech(1, 0, [b"a"], ends=False))
+    play(playout, 1)
+    pause = playout.pause()
+    playout.renew(1, NewEncode(OPUS, "B"))
+    playout.resume(pause)
+    playout.add(speech(1, 0, [b"b"]))
+    assert play(playout, 2) == [SILENCE, b"B"]
+
+
+def test_a_turn_that_is_over_is_not_encoded_anew(playout):
+    playout.release(2)
+    playout.add(speech(2, 0, [b"a", b"b"]))
+    play(playout, 1)
+    pause = playout.pause()
+    playout.renew(1, NewEncode(OPUS, ""))
+    playout.resume(pause)
+    assert play(playout, 1) == [b"b"]
+
+
 def test_one_silent_packet_parts_two_phrases(playout):
     playout.release(1)
     playout.add(speech(1, 0, [b"a"]))

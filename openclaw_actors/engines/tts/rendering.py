@@ -66,13 +66,18 @@ class Rendering:
         self._leading = LeadingTrim(engine.sample_rate)
         self._road = _Road(codec, engine.sample_rate)
         self._slice_bytes = round(SLICE_S * engine.sample_rate) * 2
+        self._pcm = bytearray()
         self._words: list[WordTime] = []
+        self._pcm_ends = False
+        self._more_pcm = asyncio.Event()
         self._chunks: list[Encoded] = []
         self._news = asyncio.Event()
         self._listeners = 0
         self._over = False
         self._abandoned = False
-        self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}", context=outside())
+        context = outside()
+        self._reader = asyncio.create_task(self._read(), name=f"sound of {engine.name}", context=context)
+        self.task = asyncio.create_task(self._render(), name=f"speech by {engine.name}", context=context)
         self.task.add_done_callback(self._ended)
 
     @property
@@ -117,11 +122,23 @@ class Rendering:
     def _ended(self, task: asyncio.Task[None]) -> None:
         # Not `task.done()`: that is true a moment before this runs, and who then asked again would find no cache.
         self._over = True
+        self._reader.cancel()  # where it was cancelled before it began
         whole = not task.cancelled() and task.exception() is None
         self._on_end(self, Encoded.joined(self._chunks) if whole else None)
         self._news.set()
 
     async def _render(self) -> None:
+        try:
+            while pcm := await self._next_slice():
+                self._publish(self._road.push(pcm))
+                await asyncio.sleep(0)  # what is there is heard before more is made
+            await self._reader  # raises what the engine did
+            self._publish(self._road.flush(), last=True)
+        finally:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def _read(self) -> None:
         meter, asked_at = meter_of("tts", self._engine.name), self._loop.time()
         meter.characters.inc(len(self._phrase.text))
         made = 0
@@ -135,18 +152,26 @@ class Rendering:
                     if not made:
                         meter.latency.observe(self._loop.time() - asked_at)
                     made += len(piece)
-                    await self._hear(self._leading.push(piece))
-            await self._hear(self._leading.flush())
-            self._publish(self._road.flush(), last=True)
+                    self._hear(self._leading.push(piece))
+            self._hear(self._leading.flush())
         finally:
             meter.audio.inc(made / 2 / self._engine.sample_rate)
+            self._pcm_ends = True
+            self._more_pcm.set()
 
-    async def _hear(self, pcm: bytes) -> None:
-        """Not too much at once: what is there is heard before more is made."""
-        for start in range(0, len(pcm), self._slice_bytes):
-            if start:
-                await asyncio.sleep(0)
-            self._publish(self._road.push(pcm[start : start + self._slice_bytes]))
+    def _hear(self, pcm: bytes) -> None:
+        if pcm:
+            self._pcm += pcm
+            self._more_pcm.set()
+
+    async def _next_slice(self) -> bytes:
+        """What the engine has made, not too much at once; empty at the end."""
+        while not self._pcm and not self._pcm_ends:
+            self._more_pcm.clear()
+            await self._more_pcm.wait()
+        pcm = bytes(self._pcm[: self._slice_bytes])
+        del self._pcm[: self._slice_bytes]
+        return pcm
 
     def _publish(self, encoded: Encoded, *, last: bool = False) -> None:
         if encoded or (last and self._words and self._chunks):
