@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from openclaw_actors.cli.serve import loop_factory
+from openclaw_actors.media.phrase import PACKET_S
 from openclaw_actors.testkit.host import HostProcess
 from openclaw_actors.testkit.load import LoadPlan
 from openclaw_actors.testkit.load_report import LoadReport
@@ -55,8 +56,9 @@ class Level:
 
     @property
     def own_gap_ms(self) -> float:
-        """The longest gap less what the machine, or the callers themselves, stood still in it."""
-        return max((1000 * less_stalls(*gap, self.stalls) for gap in self.report.longest_gaps), default=0.0)
+        """The longest gap less what the machine, or the callers themselves, stood still in it; a packet's time at least."""
+        lefts = (less_stalls(*gap, self.stalls) for gap in self.report.longest_gaps)
+        return 1000 * max((max(left, PACKET_S) for left in lefts), default=0.0)
 
     @property
     def mb_per_call(self) -> float:
