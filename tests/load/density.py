@@ -56,7 +56,7 @@ class Level:
 
     @property
     def own_gap_ms(self) -> float:
-        """The longest gap less what the machine, or the callers themselves, stood still in it; a packet's time at least."""
+        """The longest gap less what the machine, or the callers themselves, lost in it; a packet's time at least."""
         lefts = (less_stalls(*gap, self.stalls) for gap in self.report.longest_gaps)
         return 1000 * max((max(left, PACKET_S) for left in lefts), default=0.0)
 
