@@ -7,11 +7,8 @@ can't reach, so the Silero of the package ``silero-vad`` stands in, in FastRTC's
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import io
 import re
-import sys
 import uuid
 import wave
 from importlib.util import find_spec
@@ -19,11 +16,11 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastrtc import ReplyOnPause, Stream
 from fastrtc.pause_detection import silero
 from openai import AsyncOpenAI
+from peer_serving import serve, signalling
 
 RATE = 24_000
 SENTENCE = re.compile(r"[.!?]\s")
@@ -100,11 +97,7 @@ def build_app(stub: str) -> FastAPI:
     """The signalling of openclaw_actors, as far as its scripted caller needs it."""
     handler = ReplyOnPause(Chat(stub).answer, model=Silero(), output_sample_rate=RATE)
     stream = Stream(handler, modality="audio", mode="send-receive", concurrency_limit=CALLS)
-    app = FastAPI()
-
-    @app.get("/webrtc/ice-servers")
-    async def ice_servers() -> dict:
-        return {"ice_servers": []}
+    app = signalling()
 
     @app.post("/webrtc/offer")
     async def offer(request: Request, response: Response) -> dict:
@@ -115,28 +108,8 @@ def build_app(stub: str) -> FastAPI:
         response.headers["Location"] = f"/webrtc/sessions/{call}"
         return {"sdp": answer["sdp"], "type": answer["type"], "call_id": call, "resume_token": ""}
 
-    @app.delete("/webrtc/sessions/{secret}")
-    async def goodbye(secret: str) -> dict:
-        return {}
-
     return app
 
 
-async def main() -> None:
-    """Serve on a free port, say which, and end when standard input does."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stub", required=True)
-    stub = parser.parse_args().stub
-    server = uvicorn.Server(uvicorn.Config(build_app(stub), host="127.0.0.1", port=0, log_level="warning"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.05)
-    sys.stdout.write(f"serves: http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    server.should_exit = True
-    await serving
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(build_app, __doc__)

@@ -6,12 +6,10 @@ without a model of turns. The recogniser's stated latency is the stub's, so that
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
+from peer_serving import serve, signalling
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
@@ -65,12 +63,8 @@ async def run_call(connection, stub: str) -> None:
 
 def build_app(stub: str) -> FastAPI:
     """The signalling of openclaw_actors, as far as its scripted caller needs it."""
-    app, handler = FastAPI(), SmallWebRTCRequestHandler()
+    app, handler = signalling(), SmallWebRTCRequestHandler()
     calls: set[asyncio.Task[None]] = set()
-
-    @app.get("/webrtc/ice-servers")
-    async def ice_servers() -> dict:
-        return {"ice_servers": []}
 
     @app.post("/webrtc/offer")
     async def offer(request: Request, response: Response) -> dict:
@@ -86,28 +80,8 @@ def build_app(stub: str) -> FastAPI:
         response.headers["Location"] = f"/webrtc/sessions/{answer['pc_id']}"
         return {"sdp": answer["sdp"], "type": answer["type"], "call_id": answer["pc_id"], "resume_token": ""}
 
-    @app.delete("/webrtc/sessions/{secret}")
-    async def goodbye(secret: str) -> dict:
-        return {}
-
     return app
 
 
-async def main() -> None:
-    """Serve on a free port, say which, and end when standard input does."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stub", required=True)
-    stub = parser.parse_args().stub
-    server = uvicorn.Server(uvicorn.Config(build_app(stub), host="127.0.0.1", port=0, log_level="warning"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.05)
-    sys.stdout.write(f"serves: http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    server.should_exit = True
-    await serving
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(build_app, __doc__)
