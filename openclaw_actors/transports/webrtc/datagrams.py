@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from openclaw_actors.observability.logs import outside
 
 _SLICE_S = 0.001
-"""Before other callbacks of the loop get their turn: ten to twenty datagrams."""
+"""Before other callbacks of the loop get their turn: five to ten datagrams."""
 
 _AT_ONCE = 8
 """Sockets that are asked for at a time. The kernel then puts them behind all others, so that none is left out."""
