@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,9 @@ CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
 """A PostgreSQL that takes longer over one of our statements is in trouble, and the thread must not hang with it."""
 _MIGRATION_LOCK = 0x6F63_6163  # any number that nobody else takes: "ocac"
+
+_AGAIN_S = 0.01
+"""Between two tries, in the thread that opens the database."""
 
 
 class MigrationError(Exception):
@@ -116,7 +121,7 @@ def _set_up_sqlite(engine: Engine, begin: str) -> None:
     def connected(connection: Any, _: Any) -> None:
         # Python's sqlite3 begins transactions when it sees fit; we say when.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         # The log is synced at each commit: what was said to be written outlives a power cut, not only a crash.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -128,6 +133,24 @@ def _set_up_sqlite(engine: Engine, begin: str) -> None:
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", began)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log from now on.
+
+    Of two that make a new file's log at the same moment one is refused at once, for all its timeout: each would have to
+    wait for the other (9 of 300 times with six of them).
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def migrate(engine: Engine) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from openclaw_actors.store.database import MIGRATIONS, MigrationError
+
+_one_at_a_time = Lock()
 
 
 def upgrade(connection: Connection) -> None:
@@ -17,7 +21,8 @@ def upgrade(connection: Connection) -> None:
         MigrationError: they have seen one that is not known here.
     """
     try:
-        command.upgrade(alembic_config(connection), "head")
+        with _one_at_a_time:  # what Alembic works on is the process's, not the thread's
+            command.upgrade(alembic_config(connection), "head")
     except CommandError as error:
         raise MigrationError(str(error)) from error
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from openclaw_actors.stamps import rfc3339
 from openclaw_actors.store.claims import AdvisoryLock, LockedFile
+from openclaw_actors.store.database import make_engine, resolve
 from tests.store.conftest import opened
 from tests.store.samples import SampleCall, record, recorded_call
 
@@ -117,6 +120,24 @@ async def test_hosts_that_start_at_once_share_a_new_database(open_store):
     for store in stores:
         await recorded_call(store)
     assert {len(await store.events(None)) for store in stores} == {12}
+
+
+def test_many_may_begin_a_new_file_at_the_same_moment(tmp_path):
+    """Which one of them then writes first is settled by SQLite's timeout."""
+    begin = threading.Barrier(6)
+
+    def opens(number: int) -> str:
+        engine = make_engine(resolve(f"sqlite:///{tmp_path}/{number}.db"), connections=1, writes=True)
+        begin.wait(10)
+        try:
+            with engine.connect() as connection:
+                return connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(80):
+            assert set(threads.map(opens, [number] * 6)) == {"wal"}
 
 
 async def test_a_claim_ends_with_its_holder_and_only_then(url, open_store):
