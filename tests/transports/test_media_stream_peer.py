@@ -288,11 +288,14 @@ async def test_a_pause_is_a_clear_and_echoes_after_it_mean_nothing(rig):
     pause = rig.playout.pause()
     await rig.socket.until(lambda: rig.socket.sent[-1]["event"] == "clear")
     rig.socket.echo(rig.socket.marks()[1])
-    before = len(rig.socket.sent)
+    before = len(rig.socket.sound())
     rig.playout.resume(pause)
-    await rig.socket.until(lambda: len(rig.socket.sent) > before)
-    again = base64.b64decode(rig.socket.sent[before]["media"]["payload"])
-    assert again.startswith(b"%08d" % 10), "all but the 200 ms whose mark came back before"
+    await rig.socket.until(lambda: len(rig.socket.marks()) == 4)
+    rig.socket.echo(rig.socket.marks()[2])
+    await rig.playout.was_heard()
+    await rig.socket.until(lambda: len(rig.socket.marks()) == 5)
+    again = rig.socket.sound()[before:]
+    assert again == b"".join(b"%08d" % n * 20 for n in range(10, 40)), "all but the 200 ms whose mark came back before"
 
 
 async def test_a_barge_in_is_a_clear_and_nothing_of_the_old_turn_follows(rig):
